@@ -1,0 +1,57 @@
+"""The one interface that experts, baselines, policies and filtered policies share."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ampc.arrays import FloatArray
+from ampc.tasks.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What the sensors say at one control step. Entries may be non-finite: a sensor can fail."""
+
+    time: float
+    """Time since the start of the task [s]."""
+    q: FloatArray
+    """Measured positions of the actuated joints (m,) [rad]."""
+    dq: FloatArray
+    """Measured velocities of the actuated joints (m,) [rad/s]."""
+    end_effector: FloatArray | None = None
+    """Measured end-effector position, world frame (3,) [m]; None where the robot has no such sensor."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """What a controller did in its last step."""
+
+    command: FloatArray
+    """Output of the feedback law before it becomes a torque (m,): [rad/s^2] under computed torque, [N m]
+    where torque is applied directly."""
+    corrective_torque: FloatArray
+    """Part of the torque that drives the arm to its goal (m,) [N m]."""
+    compensation_torque: FloatArray
+    """Part that cancels gravity and, under computed torque, velocity-dependent forces (m,) [N m]."""
+    status: Literal["ok", "fallback"] = "ok"
+    """``fallback`` where the controller could not do its job and did something safe instead."""
+    reason: str = ""
+    """Why it fell back, in plain words."""
+    command_saturated: bool = False
+    """Whether the feedback law's output was cut to its limit after being computed (policies only)."""
+
+
+class Controller(Protocol):
+    """Measurement in, torque out. `act` never raises and never returns a non-finite torque."""
+
+    name: str
+    """Name in tables and figures."""
+    control_period: float
+    """Time between two calls of `act` [s]."""
+    last_step: StepRecord
+    """What the last call of `act` did."""
+
+    def reset(self, task: Task) -> None:
+        """Prepare for a new task: forget the past, take the goal."""
+
+    def act(self, measurement: Measurement) -> FloatArray:
+        """Torque of the actuated joints for the next control period (m,) [N m]."""

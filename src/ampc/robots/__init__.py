@@ -1,0 +1,1 @@
+"""Arms: models, limits, obstacles, and the kinematics and dynamics derived from them."""

@@ -1,0 +1,70 @@
+"""A task: where the arm starts, where its end effector must go, and which plant it meets."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ampc.arrays import FloatArray
+from ampc.errors import TaskError
+
+
+@dataclass(frozen=True)
+class PlantVariation:
+    """How the plant of one task differs from the nominal model. Controllers are not told."""
+
+    payload: float = 0.0
+    """Point mass carried at the end effector [kg]."""
+    mass_scale: tuple[float, ...] = ()
+    """Factor on each link's mass, base to tip; empty for nominal. Inertia scales along with it."""
+    inertia_scale: tuple[float, ...] = ()
+    """Further factor on each link's rotational inertia; empty for nominal."""
+    com_scale: tuple[float, ...] = ()
+    """Factor on each link's centre-of-mass offset: link length as the dynamics see it; empty for nominal."""
+    length_scale: tuple[float, ...] = ()
+    """Factor on each link's joint-to-joint offset: link length as the kinematics see it; empty for nominal."""
+    damping_scale: tuple[float, ...] = ()
+    """Factor on each joint's viscous damping; empty for nominal."""
+    position_noise: float = 0.0
+    """Standard deviation of joint position measurements [rad]."""
+    velocity_noise: float = 0.0
+    """Standard deviation of joint velocity measurements [rad/s]."""
+    input_delay: float = 0.0
+    """Time from the command of a torque to its effect [s]."""
+
+    @property
+    def changes_model(self) -> bool:
+        """Whether the plant's model, not only its signals, differs from the nominal one."""
+        scales = (self.mass_scale, self.inertia_scale, self.com_scale, self.length_scale, self.damping_scale)
+        return self.payload != 0.0 or any(factor != 1.0 for scale in scales for factor in scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One reaching task, the same for every controller that is compared on it."""
+
+    index: int
+    """Position in its task set."""
+    region: str
+    """Workspace region it was drawn from, such as ``interior``."""
+    start: FloatArray
+    """Joint positions at the start, at rest (n,) [rad]."""
+    goal: FloatArray
+    """End-effector goal, world frame (3,) [m]."""
+    witness: FloatArray
+    """A joint configuration within the limits whose end effector is the goal (n,) [rad]. Proof of
+    reachability; controllers must not read it."""
+    seed: int
+    """Seed of the plant's measurement noise."""
+    variation: PlantVariation = field(default_factory=PlantVariation)
+    """How this task's plant differs from the nominal model."""
+
+    def __post_init__(self) -> None:
+        for name, array in (("start", self.start), ("goal", self.goal), ("witness", self.witness)):
+            if not np.all(np.isfinite(array)):
+                raise TaskError(f"task {self.index}: {name} is not finite: {np.asarray(array).tolist()}")
+        if np.shape(self.goal) != (3,):
+            raise TaskError(f"task {self.index}: goal has shape {np.shape(self.goal)}, expected (3,) in metres")
+        if np.shape(self.start) != np.shape(self.witness):
+            raise TaskError(
+                f"task {self.index}: start has {np.size(self.start)} joints, witness {np.size(self.witness)}"
+            )
