@@ -1,0 +1,1 @@
+"""The closed loop, its record, its parallel collection, and demonstrations on disk."""

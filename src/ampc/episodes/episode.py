@@ -1,0 +1,71 @@
+"""The record of one closed loop, with the true states."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ampc.arrays import BoolArray, FloatArray
+from ampc.tasks.task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """T control steps of one controller on one task; row k is what was known and done at time k.
+
+    The arrays hold the state *before* the step's torque acts, so that row k of `action` is the label of
+    row k of the state. `final_*` is the state after the last step.
+    """
+
+    task: Task
+    """The task that was run."""
+    controller: str
+    """Name of the controller."""
+    control_period: float
+    """Time between two rows [s]."""
+    time: FloatArray
+    """Time since the start (T,) [s]."""
+    q: FloatArray
+    """True joint positions (T, n) [rad]."""
+    dq: FloatArray
+    """True joint velocities (T, n) [rad/s]."""
+    end_effector: FloatArray
+    """True end-effector position, world frame (T, 3) [m]."""
+    measured_q: FloatArray
+    """Measured positions of the actuated joints (T, m) [rad]."""
+    measured_dq: FloatArray
+    """Measured velocities of the actuated joints (T, m) [rad/s]."""
+    reference: FloatArray
+    """Joint reference of the controller (n,) [rad]; NaN where it had none."""
+    command: FloatArray
+    """Feedback law's command (T, m): [rad/s^2] or [N m], see `ampc.control.torque_laws`."""
+    corrective_torque: FloatArray
+    """Torque that drives the arm to its goal (T, m) [N m]."""
+    compensation_torque: FloatArray
+    """Torque that cancels weight and motion (T, m) [N m]."""
+    applied_torque: FloatArray
+    """Torque after the plant's limits (T, m) [N m]."""
+    torque_saturated: BoolArray
+    """Whether the plant cut the torque (T,)."""
+    command_saturated: BoolArray
+    """Whether a policy's command was cut to its limit (T,)."""
+    step_time: FloatArray
+    """Wall time of the controller's `act` (T,) [s]."""
+    fallbacks: tuple[tuple[int, str], ...]
+    """Rows in which the controller or the plant reported a fault, with the reason."""
+    final_q: FloatArray
+    """True joint positions after the last step (n,) [rad]."""
+    final_dq: FloatArray
+    """True joint velocities after the last step (n,) [rad/s]."""
+    final_end_effector: FloatArray
+    """True end-effector position after the last step (3,) [m]."""
+    settled_at: float | None
+    """Time at which the arm first was within the stop rule's tolerance [s]; None if never, or without rule."""
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @property
+    def error(self) -> FloatArray:
+        """Distance of the end effector to the goal (T,) [m]."""
+        distance: FloatArray = np.linalg.norm(self.end_effector - self.task.goal, axis=1)
+        return distance
