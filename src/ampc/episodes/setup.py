@@ -1,0 +1,124 @@
+"""The recipe of a closed loop as plain settings, so that any process can build the same one."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ampc.control.arm_controller import ArmController
+from ampc.control.feedback import FeedbackLaw
+from ampc.control.joint_mpc import JointMPC
+from ampc.control.lqr import SaturatedLQR
+from ampc.control.table import ExpertTable
+from ampc.control.torque_laws import TorqueLawName, make_torque_law
+from ampc.errors import SettingsError
+from ampc.export.runtime import OnnxPolicy
+from ampc.plants import MujocoPlant, PlantSettings
+from ampc.robots import (
+    InverseKinematics,
+    InverseKinematicsSettings,
+    Robot,
+    RobotDynamics,
+    load_robot,
+)
+from ampc.solvers.double_integrator import JointMPCSettings
+
+ControllerKind = Literal["mpc", "mpc-ipopt", "lqr", "table", "policy"]
+
+
+@dataclass(frozen=True)
+class RobotSettings:
+    """Which arm."""
+
+    source: str = "rigid-arm"
+    """Name of a built-in arm, or path of an MJCF (.xml) or URDF (.urdf) file."""
+    end_effector: str | None = None
+    """Site or body that is the end effector; None to find it by its name or at the tip."""
+
+
+@dataclass(frozen=True)
+class ControllerSettings:
+    """Which controller, and everything it needs to be built."""
+
+    kind: ControllerKind = "mpc"
+    """``mpc``: the expert, solved exactly; ``mpc-ipopt``: the same problem by CasADi and IPOPT; ``lqr``:
+    saturated LQR; ``table``: the expert interpolated from a table; ``policy``: an exported network."""
+    mpc: JointMPCSettings = field(default_factory=JointMPCSettings)
+    """The optimal control problem that expert, LQR and table share."""
+    torque_law: TorqueLawName = "computed-torque"
+    """How commands become torques."""
+    inverse_kinematics: InverseKinematicsSettings = field(default_factory=InverseKinematicsSettings)
+    """How goals become joint references."""
+    policy: Path | None = None
+    """The ``.onnx`` file of a policy; required by kind ``policy``."""
+    name: str | None = None
+    """Name in tables and figures; None for the kind's own."""
+
+
+@dataclass(frozen=True)
+class EpisodeSetup:
+    """A robot, a plant and a controller as settings; `build` makes the real things."""
+
+    robot: RobotSettings = field(default_factory=RobotSettings)
+    """Which arm."""
+    controller: ControllerSettings = field(default_factory=ControllerSettings)
+    """Which controller."""
+    plant: PlantSettings = field(default_factory=PlantSettings)
+    """How the arm is simulated."""
+
+    def build_robot(self) -> Robot:
+        """Load the arm."""
+        return load_robot(self.robot.source, self.robot.end_effector)
+
+    def build(self) -> tuple[MujocoPlant, ArmController]:
+        """Make the plant and the controller.
+
+        Raises:
+            AmpcError: If robot, policy or settings do not fit together; the message says which and why.
+        """
+        robot = self.build_robot()
+        return MujocoPlant(robot, self.plant), build_controller(self.controller, robot, self.plant)
+
+
+def build_controller(settings: ControllerSettings, robot: Robot, plant: PlantSettings) -> ArmController:
+    """Make a controller for a robot, running at the plant's control period.
+
+    Raises:
+        SettingsError: If the arm has passive joints, or the MPC's step is not the control period.
+        PolicyError: If a policy is not for this robot or control period.
+    """
+    if robot.n_actuated != robot.n_joints:
+        passive = [name for i, name in enumerate(robot.joint_names) if i not in robot.actuated]
+        raise SettingsError(
+            f"controller {settings.kind!r} needs a motor at every joint; {robot.name} has none at"
+            f" {', '.join(passive)}"
+        )
+    law = _build_law(settings, robot)
+    torque_law = settings.torque_law
+    if isinstance(law, OnnxPolicy):
+        law.spec.require(robot, plant.control_period)
+        torque_law = law.spec.torque_law
+    if settings.name is not None:
+        law.name = settings.name
+    return ArmController(
+        robot,
+        law,
+        make_torque_law(torque_law, RobotDynamics(robot)),
+        InverseKinematics(robot, settings.inverse_kinematics),
+        plant.control_period,
+    )
+
+
+def _build_law(settings: ControllerSettings, robot: Robot) -> FeedbackLaw:
+    match settings.kind:
+        case "mpc":
+            return JointMPC(settings.mpc, robot.n_joints, solver="exact")
+        case "mpc-ipopt":
+            return JointMPC(settings.mpc, robot.n_joints, solver="ipopt")
+        case "lqr":
+            return SaturatedLQR(settings.mpc, robot.n_joints)
+        case "table":
+            return ExpertTable(settings.mpc, robot.n_joints)
+        case "policy":
+            if settings.policy is None:
+                raise SettingsError("a controller of kind 'policy' needs the path of an .onnx file in `policy`")
+            return OnnxPolicy(settings.policy)
