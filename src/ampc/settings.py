@@ -119,8 +119,12 @@ def _explain(error: BaseException, path: str = "") -> Iterator[str]:
     elif isinstance(error, cattrs.BaseValidationError):
         for inner in error.exceptions:
             notes = getattr(inner, "__notes__", [])
-            name = next((note.name for note in notes if isinstance(note, cattrs.AttributeValidationNote)), None)
-            index = next((note.index for note in notes if isinstance(note, cattrs.IterableValidationNote)), None)
+            name = next(
+                (note.name for note in notes if isinstance(note, cattrs.AttributeValidationNote)), None
+            )
+            index = next(
+                (note.index for note in notes if isinstance(note, cattrs.IterableValidationNote)), None
+            )
             if name is not None:
                 step = f"{path}{name}."
             elif index is not None:

@@ -75,7 +75,9 @@ def run_episode(
         )
     n_steps = round(duration / period)
     if n_steps < 1:
-        raise SettingsError(f"an episode of {duration:g} s is shorter than one control period of {period:g} s")
+        raise SettingsError(
+            f"an episode of {duration:g} s is shorter than one control period of {period:g} s"
+        )
 
     measurement = plant.reset(task)
     controller.reset(task)

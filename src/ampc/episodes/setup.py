@@ -120,5 +120,7 @@ def _build_law(settings: ControllerSettings, robot: Robot) -> FeedbackLaw:
             return ExpertTable(settings.mpc, robot.n_joints)
         case "policy":
             if settings.policy is None:
-                raise SettingsError("a controller of kind 'policy' needs the path of an .onnx file in `policy`")
+                raise SettingsError(
+                    "a controller of kind 'policy' needs the path of an .onnx file in `policy`"
+                )
             return OnnxPolicy(settings.policy)

@@ -63,7 +63,9 @@ class Task:
             if not np.all(np.isfinite(array)):
                 raise TaskError(f"task {self.index}: {name} is not finite: {np.asarray(array).tolist()}")
         if np.shape(self.goal) != (3,):
-            raise TaskError(f"task {self.index}: goal has shape {np.shape(self.goal)}, expected (3,) in metres")
+            raise TaskError(
+                f"task {self.index}: goal has shape {np.shape(self.goal)}, expected (3,) in metres"
+            )
         if np.shape(self.start) != np.shape(self.witness):
             raise TaskError(
                 f"task {self.index}: start has {np.size(self.start)} joints, witness {np.size(self.witness)}"
