@@ -118,19 +118,16 @@ def _explain(error: BaseException, path: str = "") -> Iterator[str]:
             yield f"unknown field {path + name!r}; {hint}"
     elif isinstance(error, cattrs.BaseValidationError):
         for inner in error.exceptions:
-            notes = getattr(inner, "__notes__", [])
-            name = next(
-                (note.name for note in notes if isinstance(note, cattrs.AttributeValidationNote)), None
-            )
-            index = next(
-                (note.index for note in notes if isinstance(note, cattrs.IterableValidationNote)), None
-            )
-            if name is not None:
-                step = f"{path}{name}."
-            elif index is not None:
-                step = f"{path.rstrip('.')}[{index}]."
-            else:
-                step = path
-            yield from _explain(inner, step)
+            yield from _explain(inner, path + _step(inner))
     else:
-        yield f"{path.rstrip('.') or 'value'}: {error}"
+        yield f"{path.rstrip('.').replace('.[', '[') or 'value'}: {error}"
+
+
+def _step(error: BaseException) -> str:
+    """The step from a container to the field or item that an error is about, from cattrs' notes."""
+    for note in getattr(error, "__notes__", []):
+        if isinstance(note, cattrs.AttributeValidationNote):
+            return f"{note.name}."
+        if isinstance(note, cattrs.IterableValidationNote):
+            return f"[{note.index}]."
+    return ""

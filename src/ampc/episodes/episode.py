@@ -59,7 +59,7 @@ class Episode:
     final_end_effector: FloatArray
     """True end-effector position after the last step (3,) [m]."""
     settled_at: float | None
-    """Time at which the arm first was within the stop rule's tolerance [s]; None if never, or without rule."""
+    """When the arm first was within the stop rule's tolerance [s]; None if never, or without a rule."""
 
     def __len__(self) -> int:
         return len(self.time)
