@@ -1,0 +1,136 @@
+"""The deployable policy: features, normalisation, network and limits in one torch module."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ampc.errors import PolicyError
+from ampc.policies.features import Features
+from ampc.policies.networks import Hidden, Recurrent, make_network
+from ampc.policies.spec import PolicySpec
+
+if TYPE_CHECKING:
+    from ampc.robots.robot import Robot
+
+SPEC_FILE = "policy.json"
+WEIGHTS_FILE = "policy.safetensors"
+
+
+class Policy(nn.Module):
+    """Commands from raw measurements; all scaling happens inside.
+
+    B is the batch, T the history, m the number of actuated joints, n that of all joints. Arguments shared by
+    the methods:
+
+    - ``states`` (B, T, 2m): measured q [rad] and dq [rad/s], newest last;
+    - ``reference`` (B, n): joint reference [rad];
+    - ``goal`` (B, 3): end-effector goal, world frame [m];
+    - ``past_commands`` (B, T, m): entry k is the command applied just before ``states[:, k]`` was measured.
+
+    Arguments that no input component reads are ignored and may hold anything of the right shape.
+    Commands are returned raw; `saturate` cuts them to the limit, as every run-time does.
+    """
+
+    command_limit: Tensor
+
+    def __init__(self, spec: PolicySpec) -> None:
+        """Make a policy with fresh weights and no normalisation."""
+        super().__init__()
+        self.spec = spec
+        self.features = Features(spec)
+        self.network = make_network(spec, self.features.size)
+        self.register_buffer("command_limit", torch.tensor(spec.command_limit), persistent=False)
+
+    def fit_normalisation(
+        self, states: Tensor, reference: Tensor, goal: Tensor, past_commands: Tensor
+    ) -> None:
+        """Take mean and deviation of the features from a representative batch, such as all windows."""
+        with torch.no_grad():
+            self.features.fit(self.features.raw(states, reference, goal, past_commands))
+
+    def forward(self, states: Tensor, reference: Tensor, goal: Tensor, past_commands: Tensor) -> Tensor:
+        """Raw command (B, m) after the newest state; recurrent networks start from zero hidden state."""
+        features = self.features(states, reference, goal, past_commands)
+        return cast(Tensor, self.network(features) * self.command_limit)
+
+    def forward_sequence(
+        self, states: Tensor, reference: Tensor, goal: Tensor, past_commands: Tensor
+    ) -> Tensor:
+        """Raw commands (B, T, m) after every state of a sequence that starts where the episode starts.
+
+        Raises:
+            PolicyError: If the network is not recurrent.
+        """
+        outputs, _ = self.advance(states, reference, goal, past_commands, self.initial_hidden(len(states)))
+        return outputs
+
+    def initial_hidden(self, batch: int = 1) -> Hidden:
+        """Hidden state at the start of an episode.
+
+        Raises:
+            PolicyError: If the network is not recurrent.
+        """
+        return self._recurrent().initial_hidden(batch)
+
+    def advance(
+        self, states: Tensor, reference: Tensor, goal: Tensor, past_commands: Tensor, hidden: Hidden
+    ) -> tuple[Tensor, Hidden]:
+        """Raw commands (B, T, m) after every state, and the hidden state to go on with.
+
+        Raises:
+            PolicyError: If the network is not recurrent.
+        """
+        features = self.features(states, reference, goal, past_commands)
+        outputs, hidden = self._recurrent().sequence(features, hidden)
+        return outputs * self.command_limit, hidden
+
+    def saturate(self, raw: Tensor) -> Tensor:
+        """Commands (..., m) cut to the command limit."""
+        return torch.minimum(torch.maximum(raw, -self.command_limit), self.command_limit)
+
+    def save(self, folder: Path) -> None:
+        """Write ``policy.json`` and ``policy.safetensors``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / SPEC_FILE).write_text(self.spec.to_json())
+        save_file(
+            {name: tensor.contiguous() for name, tensor in self.state_dict().items()}, folder / WEIGHTS_FILE
+        )
+
+    @classmethod
+    def load(cls, folder: Path, robot: "Robot | None" = None) -> "Policy":
+        """Read what `save` wrote, in evaluation mode.
+
+        Args:
+            folder: Folder with ``policy.json`` and ``policy.safetensors``.
+            robot: The robot it is to control, if that is to be checked.
+
+        Raises:
+            PolicyError: If a file is missing or damaged, weights do not fit the specification, the format is
+                newer than this package, or the policy is for another robot.
+        """
+        for name in (SPEC_FILE, WEIGHTS_FILE):
+            if not (folder / name).is_file():
+                raise PolicyError(f"{folder} holds no policy: {name} is missing")
+        spec = PolicySpec.from_json((folder / SPEC_FILE).read_text(), folder / SPEC_FILE)
+        if robot is not None:
+            spec.require(robot, spec.control_period)
+        policy = cls(spec)
+        try:
+            policy.load_state_dict(load_file(folder / WEIGHTS_FILE))
+        except SafetensorError as error:
+            raise PolicyError(f"{folder / WEIGHTS_FILE} is damaged: {error}") from error
+        except RuntimeError as error:
+            raise PolicyError(f"{folder / WEIGHTS_FILE} does not fit {SPEC_FILE}: {error}") from error
+        return policy.eval()
+
+    def _recurrent(self) -> Recurrent:
+        if not isinstance(self.network, Recurrent):
+            raise PolicyError(
+                f"a network of architecture {self.spec.network.architecture!r} has no hidden state; "
+                "lstm and gru have"
+            )
+        return self.network
