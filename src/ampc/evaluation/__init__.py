@@ -1,0 +1,1 @@
+"""Controllers on paired tasks: metrics of an episode, the benchmark, how sure its figures are, verdicts."""
