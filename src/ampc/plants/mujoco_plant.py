@@ -14,9 +14,12 @@ from ampc.robots.robot import Robot
 from ampc.tasks.task import PlantVariation, Task
 
 _INSTABILITIES = [
-    mujoco.mjtWarning.mjWARN_BADQPOS,
-    mujoco.mjtWarning.mjWARN_BADQVEL,
-    mujoco.mjtWarning.mjWARN_BADQACC,
+    int(warning)
+    for warning in (
+        mujoco.mjtWarning.mjWARN_BADQPOS,
+        mujoco.mjtWarning.mjWARN_BADQVEL,
+        mujoco.mjtWarning.mjWARN_BADQACC,
+    )
 ]
 
 
@@ -79,6 +82,7 @@ class MujocoPlant:
         self._qvel = robot.model.jnt_dofadr[joints]
         self._site = robot.end_effector_id
         self._lower, self._upper = robot.torque_limits.T
+        self.applied_torque: FloatArray = np.zeros(robot.n_actuated)
         self._load(PlantVariation())
         self._restart(robot.home, seed=0)
 
@@ -151,7 +155,7 @@ class MujocoPlant:
         self._pending: deque[tuple[int, FloatArray]] = deque()
         self._noise = np.random.default_rng(seed)
         self.time = 0.0
-        self.applied_torque: FloatArray = np.zeros(self.robot.n_actuated)
+        self.applied_torque = np.zeros(self.robot.n_actuated)
         self.torque_saturated = self.torque_rejected = False
         self.fault = ""
         self._read_state()
