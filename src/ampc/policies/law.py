@@ -40,6 +40,8 @@ class TorchPolicy:
         self._policy = policy.eval()
         self._stateful = spec.recurrent and mode == "stateful"
         m = spec.n_actuated
+        self.raw_command: FloatArray = np.zeros(m)
+        """The last command before saturation (m,)."""
         length = 1 if self._stateful else spec.inputs.history
         self._history = HistoryBuffer(2 * m, m, length, spec.inputs.stride)
         self._reference = self._tensor(np.zeros(spec.n_joints))
@@ -80,6 +82,7 @@ class TorchPolicy:
         raw = output[0].double().numpy()
         if not np.isfinite(raw).all():
             raise PolicyError(f"policy {self.name!r} returned a non-finite command: {raw}")
+        self.raw_command = raw
         command: FloatArray = np.clip(raw, -self.command_limit, self.command_limit)
         self.saturated = bool((command != raw).any())
         self._history.record_command(command)

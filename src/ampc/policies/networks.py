@@ -43,8 +43,9 @@ class Recurrent(nn.Module):
     def initial_hidden(self, batch: int) -> Hidden:
         """Zero hidden state for a batch."""
         like = self.readout.weight
-        zero = torch.zeros(self._depth, batch, self._width, dtype=like.dtype, device=like.device)
-        return (zero, zero) if self._kind == "lstm" else (zero,)
+        shape = (self._depth, batch, self._width)
+        # Distinct tensors: the ONNX exporter merges inputs that are one object.
+        return tuple(like.new_zeros(shape) for _ in range(2 if self._kind == "lstm" else 1))
 
     def sequence(self, features: Tensor, hidden: Hidden) -> tuple[Tensor, Hidden]:
         """Outputs (B, T, m) after each entry of features (B, T, F), and the hidden state after the last."""
@@ -57,10 +58,7 @@ class Recurrent(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Outputs (B, m) after the last entry of features (B, T, F), started from zero hidden state."""
-        if self._kind == "lstm":
-            outputs, _ = self.cells(features, self.initial_hidden(len(features)))
-        else:
-            outputs, _ = self.cells(features, self.initial_hidden(len(features))[0])
+        outputs, _ = self.cells(features)
         return cast(Tensor, self.readout(outputs[:, -1]))
 
 
