@@ -1,4 +1,4 @@
-"""Inverse kinematics that can be relied on: many starts, joint limits, wrapped angles, one canonical branch."""
+"""Inverse kinematics to rely on: many starts, joint limits, wrapped angles, one canonical branch."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class InverseKinematicsSettings:
 
     tolerance: float = 1e-7
     """Largest distance of a solution's end effector from the goal [m]."""
-    starts: int = 16
+    starts: int = 24
     """Configurations the first search of a goal starts from."""
     max_iterations: int = 40
     """Budget of each of these."""
@@ -32,7 +32,7 @@ class InverseKinematicsSettings:
     """Starts of the second search, made only where the first found no solution."""
     thorough_iterations: int = 300
     """Budget of each of these. A goal that none of them reaches counts as unreachable."""
-    table_size: int = 4096
+    table_size: int = 3072
     """Configurations spread over the joint ranges, of which the nearest to the goal become starts."""
 
     def __post_init__(self) -> None:
@@ -58,6 +58,20 @@ class IKSolution:
     """Iterations of the descent that found it."""
     alternatives: FloatArray
     """Other solutions that were found, nearest to home first (k, n) [rad]."""
+
+
+@dataclass(frozen=True, eq=False)
+class IKBatch:
+    """Answers to B goals."""
+
+    q: FloatArray
+    """Canonical solutions (B, n) [rad]; where there is none, the configuration that came nearest."""
+    error: FloatArray
+    """Distances of the end effector from the goals (B,) [m]."""
+    iterations: IntArray
+    """Iterations of the descents that found them (B,)."""
+    converged: BoolArray
+    """Whether each goal was reached within tolerance (B,)."""
 
 
 class InverseKinematics:
@@ -108,27 +122,26 @@ class InverseKinematics:
             q[0], float(found.error[0, 0]), int(found.iterations[0, 0]), self._distinct_from_first(q)
         )
 
-    def solve_batch(self, goals: FloatArray) -> tuple[FloatArray, FloatArray, BoolArray]:
-        """Canonical solutions for many goals: row i is that of ``solve(goals[i])``, but nothing is raised.
-
-        Args:
-            goals: End-effector goals, world frame (B, 3) [m].
-
-        Returns:
-            Joint positions (B, n) [rad], where unsolved those of the nearest position reached; distances of
-            the end effector from the goals (B,) [m]; whether each was reached within tolerance (B,).
+    def solve_batch(self, goals: FloatArray) -> IKBatch:
+        """Canonical solutions for many goals (B, 3) [m]: row i is that of ``solve(goals[i])``.
 
         Raises:
             TaskError: A goal is not finite.
         """
         goals = _checked_goals(goals)
-        q = np.empty((len(goals), len(self._width)))
-        error = np.empty(len(goals))
-        for first in range(0, len(goals), _GOALS_AT_ONCE):
-            part = slice(first, first + _GOALS_AT_ONCE)
-            found = self._search(goals[part])
-            q[part], error[part] = found.q[:, 0], found.error[:, 0]
-        return q, error, error <= self.settings.tolerance
+        parts = [goals[i : i + _GOALS_AT_ONCE] for i in range(0, max(len(goals), 1), _GOALS_AT_ONCE)]
+        found = [self._search(part) for part in parts]
+        error = np.concatenate([part.error[:, 0] for part in found])
+        return IKBatch(
+            q=np.concatenate([part.q[:, 0] for part in found]),
+            error=error,
+            iterations=np.concatenate([part.iterations[:, 0] for part in found]),
+            converged=error <= self.settings.tolerance,
+        )
+
+    def position(self, q: FloatArray) -> FloatArray:
+        """End-effector position (..., 3) [m] of configurations (..., n), world frame."""
+        return self._chain.end_effector(q)
 
     def margin(self, q: FloatArray) -> FloatArray:
         """Distance (...,) [rad] of configurations (..., n) to the nearest joint limit; negative outside."""
@@ -242,7 +255,9 @@ def wrap_towards(q: FloatArray, home: FloatArray, limits: FloatArray) -> FloatAr
     shifted = shifted - turn * np.ceil(np.maximum(shifted - limits[:, 1], 0.0) / turn)
     # Undo turns that rounding or a range shorter than a turn made worse.
     outside = np.maximum(limits[:, 0] - shifted, shifted - limits[:, 1])
-    result: FloatArray = np.where(outside > np.maximum(limits[:, 0] - q, q - limits[:, 1]).clip(0.0), q, shifted)
+    result: FloatArray = np.where(
+        outside > np.maximum(limits[:, 0] - q, q - limits[:, 1]).clip(0.0), q, shifted
+    )
     return result
 
 

@@ -15,9 +15,10 @@ class SelfMotion:
     """Minimises ``|(q - preferred) / width|^2`` subject to ``f(q) = goal`` and the joint limits.
 
     Sequential quadratic programming: the linearised problem has the closed solution
-    ``q+ = p + D J^T (J D J^T)^-1 (e + J (q - p))`` with p the preferred configuration and ``D = diag(width^2)``;
-    joints that it would take beyond a limit are fixed there and the rest is solved again. A descent then puts
-    the end effector back on the goal. Steps that did not bring the arm nearer are taken back and halved.
+    ``q+ = p + D J^T (J D J^T)^-1 (e + J (q - p))`` with p the preferred configuration and
+    ``D = diag(width^2)``; joints that it would take beyond a limit are fixed there and the rest is solved
+    again. A descent then puts the end effector back on the goal. Steps that did not bring the arm
+    nearer are taken back and halved.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ class PlantVariation:
     com_scale: tuple[float, ...] = ()
     """Factor on each link's centre-of-mass offset: link length as the dynamics see it; empty for nominal."""
     length_scale: tuple[float, ...] = ()
-    """Factor on each link's joint-to-joint offset: link length as the kinematics see it; empty for nominal."""
+    """Factor on each link's joint-to-joint offset: link length as kinematics see it; empty for nominal."""
     damping_scale: tuple[float, ...] = ()
     """Factor on each joint's viscous damping; empty for nominal."""
     position_noise: float = 0.0

@@ -1,0 +1,32 @@
+"""Tasks: where an arm starts, where it has to go, and which plant it meets.
+
+Tasks are data. They are sampled once, each from its own seed, written down, and the same for every controller
+that is compared on them.
+"""
+
+from ampc.tasks.convergence import ConvergenceRow, convergence_by_region
+from ampc.tasks.goals import GoalCheck, check_goals, task_for_goal
+from ampc.tasks.sampler import TaskSampler, TaskSettings
+from ampc.tasks.storage import load_tasks, save_tasks
+from ampc.tasks.task import PlantVariation, Task
+from ampc.tasks.variation import VariationSettings
+from ampc.tasks.workspace import REGIONS, Region, RegionSettings, Workspace
+
+__all__ = [
+    "REGIONS",
+    "ConvergenceRow",
+    "GoalCheck",
+    "PlantVariation",
+    "Region",
+    "RegionSettings",
+    "Task",
+    "TaskSampler",
+    "TaskSettings",
+    "VariationSettings",
+    "Workspace",
+    "check_goals",
+    "convergence_by_region",
+    "load_tasks",
+    "save_tasks",
+    "task_for_goal",
+]
