@@ -74,6 +74,11 @@ def interquartile_mean(values: FloatArray) -> FloatArray:
     return np.asarray(stats.trim_mean(values, 0.25, axis=-1))
 
 
+def maximum(values: FloatArray) -> FloatArray:
+    """Largest value over tasks (..., N) -> (...); has no interval, as resampling cannot see beyond it."""
+    return np.asarray(np.max(values, axis=-1))
+
+
 class TaskBootstrap:
     """Percentile bootstrap over tasks, and over seeds where there are several.
 
@@ -97,6 +102,10 @@ class TaskBootstrap:
         self.n_tasks = n_tasks
         rng = np.random.default_rng([settings.seed, n_tasks])
         self._tasks: IntArray = rng.integers(0, n_tasks, size=(settings.resamples, n_tasks))
+        rows = np.arange(settings.resamples)[:, None] * n_tasks
+        counts = np.bincount((self._tasks + rows).ravel(), minlength=settings.resamples * n_tasks)
+        self._shares: FloatArray = counts.reshape(-1, n_tasks) / n_tasks
+        self._known: dict[tuple[bytes, Statistic, int], FloatArray] = {}
 
     def estimate(self, values: FloatArray, statistic: Statistic) -> Estimate:
         """A controller's own figure.
@@ -106,7 +115,10 @@ class TaskBootstrap:
             statistic: What is computed over tasks; averaged over seeds.
         """
         values = self._checked(values)
-        return self._interval(_over_seeds(statistic(values)), self._resampled(values, statistic, stream=1))
+        value = _over_seeds(statistic(values))
+        if statistic is maximum:
+            return Estimate(float(value), None, None)
+        return self._interval(value, self._resampled(values, statistic, stream=1))
 
     def compare(
         self, values: FloatArray, reference: FloatArray, statistic: Statistic, relation: Relation
@@ -123,13 +135,13 @@ class TaskBootstrap:
         """
         values, reference = self._checked(values), self._checked(reference)
         relate = _ratio if relation == "ratio" else _difference
-        return self._interval(
-            relate(_over_seeds(statistic(values)), _over_seeds(statistic(reference))),
-            relate(
-                self._resampled(values, statistic, stream=1),
-                self._resampled(reference, statistic, stream=2),
-            ),
+        value = relate(_over_seeds(statistic(values)), _over_seeds(statistic(reference)))
+        if statistic is maximum:
+            return Estimate(float(value), None, None)
+        resampled = relate(
+            self._resampled(values, statistic, stream=1), self._resampled(reference, statistic, stream=2)
         )
+        return self._interval(value, resampled)
 
     def _checked(self, values: FloatArray) -> FloatArray:
         values = np.atleast_2d(np.asarray(values, dtype=np.float64))
@@ -143,13 +155,23 @@ class TaskBootstrap:
 
     def _resampled(self, values: FloatArray, statistic: Statistic, stream: int) -> FloatArray:
         """The figure in each resample (B,); `stream` keeps the seeds of two controllers independent."""
-        of_seed = np.stack([statistic(row[self._tasks]) for row in values])
         n_seeds = len(values)
-        if n_seeds == 1:
-            return np.asarray(of_seed[0])
-        rng = np.random.default_rng([self.settings.seed, stream, n_seeds])
-        seeds = rng.integers(0, n_seeds, size=(n_seeds, self.settings.resamples))
-        return _over_seeds(np.take_along_axis(of_seed, seeds, axis=0))
+        # The expert's figures are needed for every controller, and every controller's own ones twice.
+        key = (values.tobytes(), statistic, stream if n_seeds > 1 else 0)
+        if key not in self._known:
+            of_seed = np.stack([self._over_resampled_tasks(row, statistic) for row in values])
+            rng = np.random.default_rng([self.settings.seed, stream, n_seeds])
+            seeds = rng.integers(0, n_seeds, size=(n_seeds, self.settings.resamples))
+            self._known[key] = _over_seeds(np.take_along_axis(of_seed, seeds, axis=0))
+        return self._known[key]
+
+    def _over_resampled_tasks(self, row: FloatArray, statistic: Statistic) -> FloatArray:
+        if statistic is not mean:
+            return statistic(row[self._tasks])
+        # The same as for any statistic, as one matrix product; 0 times infinity must not become NaN.
+        finite = np.isfinite(row)
+        means = self._shares @ np.where(finite, row, 0.0)
+        return np.where(self._shares @ ~finite > 0.0, np.inf, means)
 
     def _interval(self, value: FloatArray, resampled: FloatArray) -> Estimate:
         beyond = 0.5 * (1.0 - self.settings.confidence)
