@@ -1,0 +1,231 @@
+"""Training samples as views of episodes: windows for memoryless networks, sequences for recurrent ones."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ampc.arrays import IntArray
+from ampc.errors import DatasetError
+
+
+class Batch(NamedTuple):
+    """What one step of training sees: the arguments of `Policy`, the labels and their weights."""
+
+    states: Tensor
+    """Measured q [rad] and dq [rad/s], newest last (B, T, 2m)."""
+    reference: Tensor
+    """Joint reference (B, n) [rad]."""
+    goal: Tensor
+    """End-effector goal, world frame (B, 3) [m]."""
+    past_commands: Tensor
+    """Entry k is the command applied just before ``states[:, k]`` was measured (B, T, m)."""
+    commands: Tensor
+    """Labels: after the newest state (B, 1, m), or after every state (B, T, m)."""
+    weight: Tensor
+    """Weight of each label (B, 1) or (B, T); zero where a sequence is only padded."""
+
+
+class Samples(Protocol):
+    """Something to draw batches from."""
+
+    n_frames: int
+    """Labels in one pass."""
+
+    def __len__(self) -> int:
+        """Number of samples."""
+
+    def batch(self, indices: Tensor) -> Batch:
+        """Samples with these indices (B,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Frames of E whole episodes, one after the other, N in all, in single precision."""
+
+    states: Tensor
+    """Measured q [rad] and dq [rad/s] (N, 2m)."""
+    references: Tensor
+    """Joint references (N, n) [rad]."""
+    goals: Tensor
+    """End-effector goals, world frame (N, 3) [m]."""
+    past_commands: Tensor
+    """Commands applied just before the states were measured (N, m); zero at the start of an episode."""
+    commands: Tensor
+    """Labels (N, m)."""
+    starts: Tensor
+    """Index of the first frame of each episode (E,)."""
+    lengths: Tensor
+    """Frames of each episode (E,)."""
+
+    @classmethod
+    def from_columns(
+        cls, columns: Mapping[str, "np.ndarray[Any, Any]"], starts: IntArray, lengths: IntArray
+    ) -> "Frames":
+        """Frames from the columns of a dataset, whose commands were the ones that were applied.
+
+        Args:
+            columns: ``observation.state``, ``observation.reference``, ``observation.goal`` and ``action``, all
+                frames in the order of the episodes.
+            starts: Index of the first frame of each episode (E,).
+            lengths: Frames of each episode (E,).
+
+        Raises:
+            DatasetError: If a state, goal or action is not finite, or episodes are empty.
+        """
+        if len(lengths) == 0 or np.min(lengths) < 1:
+            raise DatasetError("the dataset has no episodes, or an episode without frames")
+        for name in ("observation.state", "observation.goal", "action"):
+            bad = np.flatnonzero(~np.isfinite(columns[name]).all(axis=1))
+            if len(bad):
+                episode = int(np.searchsorted(starts, bad[0], side="right")) - 1
+                raise DatasetError(
+                    f"{name} is not finite in {len(bad)} frames, first in frame {bad[0] - starts[episode]} of "
+                    f"episode {episode}: collect the dataset again"
+                )
+        states, references, goals, commands = (
+            torch.tensor(columns[name], dtype=torch.float32)
+            for name in ("observation.state", "observation.reference", "observation.goal", "action")
+        )
+        past_commands = torch.roll(commands, 1, dims=0)
+        past_commands[torch.as_tensor(starts)] = 0.0
+        return cls(
+            states,
+            references,
+            goals,
+            past_commands,
+            commands,
+            torch.tensor(starts, dtype=torch.int64),
+            torch.tensor(lengths, dtype=torch.int64),
+        )
+
+    def require_references(self) -> None:
+        """Refuse frames without joint references.
+
+        Raises:
+            DatasetError: If a reference is not finite.
+        """
+        if not torch.isfinite(self.references).all():
+            raise DatasetError(
+                "this policy sees the joint reference, but the dataset was collected by a controller without "
+                "one: choose inputs without 'state_error' and 'reference', or another dataset"
+            )
+
+    def split(
+        self, validation_share: float, seed: int, max_samples: int | None = None
+    ) -> tuple[IntArray, IntArray]:
+        """Episodes to train on and to validate on, none in both.
+
+        Args:
+            validation_share: Share of the episodes for validation, at least one.
+            seed: Seed of the choice.
+            max_samples: Use only the first episodes that together have at least that many frames.
+
+        Returns:
+            Sorted episode indices for training and validation.
+
+        Raises:
+            DatasetError: If there are fewer than two episodes.
+        """
+        n_episodes = len(self.lengths)
+        if max_samples is not None:
+            enough = torch.searchsorted(torch.cumsum(self.lengths, 0), max_samples) + 1
+            n_episodes = min(n_episodes, int(enough))
+        if n_episodes < 2:
+            raise DatasetError(
+                f"training needs at least two episodes, one of them for validation; there is {n_episodes}"
+            )
+        order = np.random.default_rng(seed).permutation(n_episodes)
+        n_validation = min(max(1, round(validation_share * n_episodes)), n_episodes - 1)
+        return np.sort(order[n_validation:]), np.sort(order[:n_validation])
+
+    def gather(self, frames: Tensor, first: Tensor, commands: Tensor, weight: Tensor) -> Batch:
+        """Batch of the frames with indices (B, T) of episodes that start at ``first`` (B,)."""
+        return Batch(
+            self.states[frames],
+            self.references[first],
+            self.goals[first],
+            self.past_commands[frames],
+            commands,
+            weight,
+        )
+
+
+class Windows:
+    """One sample per frame: the history that `HistoryBuffer` holds there, and the command that follows it.
+
+    Only indices into the frames are made, batch by batch, so that overlapping windows cost no memory. Entries
+    before the start of the episode are its first frame, whose past command is zero.
+    """
+
+    def __init__(self, frames: Frames, episodes: IntArray, history: int, stride: int = 1) -> None:
+        """Take the windows of some episodes.
+
+        Args:
+            frames: Frames of all episodes.
+            episodes: Which episodes.
+            history: Entries of a window.
+            stride: Control steps between two of them.
+        """
+        chosen = torch.as_tensor(episodes)
+        lengths = frames.lengths[chosen]
+        self._frames = frames
+        self._first = torch.repeat_interleave(frames.starts[chosen], lengths)
+        within = torch.arange(len(self._first)) - torch.repeat_interleave(lengths.cumsum(0) - lengths, lengths)
+        self._newest = self._first + within
+        self._age = stride * torch.arange(history - 1, -1, -1)
+        self.n_frames = len(self._newest)
+
+    def __len__(self) -> int:
+        """Number of windows."""
+        return self.n_frames
+
+    def batch(self, indices: Tensor) -> Batch:
+        """Windows with these indices (B,)."""
+        newest, first = self._newest[indices], self._first[indices]
+        frames = torch.maximum(newest[:, None] - self._age, first[:, None])
+        commands = self._frames.commands[newest][:, None]
+        return self._frames.gather(frames, first, commands, torch.ones(len(indices), 1))
+
+
+class Sequences:
+    """One sample per episode: all its frames and the command after each, for recurrent networks.
+
+    Episodes that end at rest can be extended by repeating their last frame, which is what would have been
+    measured had the episode gone on. Shorter samples of a batch are padded at the end with weight zero.
+    """
+
+    def __init__(
+        self, frames: Frames, episodes: IntArray, extension: int = 0, rest_velocity: float = 0.05
+    ) -> None:
+        """Take the sequences of some episodes.
+
+        Args:
+            frames: Frames of all episodes.
+            episodes: Which episodes.
+            extension: Frames by which episodes that end at rest are extended.
+            rest_velocity: Largest velocity of a joint that counts as rest [rad/s].
+        """
+        chosen = torch.as_tensor(episodes)
+        self._frames = frames
+        self._first = frames.starts[chosen]
+        self._last = self._first + frames.lengths[chosen] - 1
+        velocity = torch.chunk(frames.states[self._last], 2, dim=1)[1]
+        at_rest = velocity.abs().amax(1) <= rest_velocity
+        self._lengths = frames.lengths[chosen] + extension * at_rest
+        self.n_frames = int(self._lengths.sum())
+
+    def __len__(self) -> int:
+        """Number of sequences."""
+        return len(self._first)
+
+    def batch(self, indices: Tensor) -> Batch:
+        """Sequences with these indices (B,)."""
+        first, lengths = self._first[indices], self._lengths[indices]
+        step = torch.arange(int(lengths.max()))
+        frames = torch.minimum(first[:, None] + step, self._last[indices][:, None])
+        weight = (step < lengths[:, None]).to(self._frames.states.dtype)
+        return self._frames.gather(frames, first, self._frames.commands[frames], weight)
