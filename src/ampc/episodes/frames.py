@@ -1,0 +1,156 @@
+"""What one row of a dataset is: columns, their shapes and names, and how an episode becomes rows."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ampc.arrays import FloatArray
+from ampc.episodes.episode import Episode
+from ampc.errors import DatasetError
+from ampc.settings import to_dict
+
+TASK = "Move the end effector to the goal position."
+"""The one task of every episode, in words, as LeRobot asks for."""
+
+INDEX_COLUMNS = {
+    "timestamp": "float32",
+    "frame_index": "int64",
+    "episode_index": "int64",
+    "index": "int64",
+    "task_index": "int64",
+}
+"""The columns that LeRobot asks for in every dataset, with their types."""
+
+MAY_BE_NAN = {"observation.reference"}
+"""Columns that are not finite where a controller works without them."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column of a dataset."""
+
+    dtype: str
+    """Type of its numbers, such as ``float64``."""
+    size: int
+    """Numbers in one row."""
+    names: tuple[str, ...] | None
+    """Name of each number; None for LeRobot's own columns."""
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """Type of the parquet column; LeRobot stores vectors of one number as plain numbers."""
+        number = pa.from_numpy_dtype(np.dtype(self.dtype))
+        return number if self.size == 1 else pa.list_(number, self.size)
+
+    def to_arrow(self, values: np.ndarray[Any, Any]) -> pa.Array:
+        """Column of rows (N, size) or (N,)."""
+        flat = pa.array(np.ascontiguousarray(values, dtype=self.dtype).ravel())
+        return flat if self.size == 1 else pa.FixedSizeListArray.from_arrays(flat, self.size)
+
+    def to_numpy(self, column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
+        """Rows (N, size) of a column; (N,) for LeRobot's own columns."""
+        array = column.combine_chunks()
+        if isinstance(array, pa.ChunkedArray):
+            array = pa.concat_arrays(array.chunks)
+        if self.size > 1:
+            array = array.flatten()
+        flat: np.ndarray[Any, Any] = array.to_numpy(zero_copy_only=False)
+        return flat if self.names is None else flat.reshape(-1, self.size)
+
+
+def frame_features(joints: Sequence[str], actuated: Sequence[str]) -> dict[str, Feature]:
+    """Columns of a dataset of an arm, in the order in which they are stored.
+
+    Args:
+        joints: Names of all joints (n,).
+        actuated: Names of the actuated ones (m,).
+    """
+
+    def numbers(*names: str) -> Feature:
+        return Feature("float64", len(names), names)
+
+    def state(of: Sequence[str]) -> Feature:
+        return numbers(*(f"{joint}.position" for joint in of), *(f"{joint}.velocity" for joint in of))
+
+    features = {
+        "observation.state": state(actuated),
+        "observation.reference": numbers(*joints),
+        "observation.goal": numbers("x", "y", "z"),
+        "observation.end_effector": numbers("x", "y", "z"),
+        "state.true": state(joints),
+        "action": numbers(*actuated),
+        "torque.corrective": numbers(*actuated),
+        "torque.compensation": numbers(*actuated),
+        "torque.applied": numbers(*actuated),
+    }
+    return features | {name: Feature(dtype, 1, None) for name, dtype in INDEX_COLUMNS.items()}
+
+
+def episode_columns(episode: Episode) -> dict[str, FloatArray]:
+    """Rows of an episode by column, without LeRobot's own.
+
+    Raises:
+        DatasetError: If a value is not finite, or the episode is empty.
+    """
+    length = len(episode)
+    columns = {
+        "observation.state": np.hstack([episode.measured_q, episode.measured_dq]),
+        "observation.reference": np.broadcast_to(episode.reference, (length, episode.reference.size)),
+        "observation.goal": np.broadcast_to(episode.task.goal, (length, 3)),
+        "observation.end_effector": episode.end_effector,
+        "state.true": np.hstack([episode.q, episode.dq]),
+        "action": episode.command,
+        "torque.corrective": episode.corrective_torque,
+        "torque.compensation": episode.compensation_torque,
+        "torque.applied": episode.applied_torque,
+    }
+    if length == 0:
+        raise DatasetError(f"task {episode.task.index} ({episode.task.region}): episode has no steps")
+    for name, values in columns.items():
+        if name not in MAY_BE_NAN and not np.isfinite(values).all():
+            why = f": {episode.fallbacks[0][1]}" if episode.fallbacks else ""
+            raise DatasetError(
+                f"task {episode.task.index} ({episode.task.region}): {name} is not finite{why}. "
+                "Such an episode is not stored; a smaller physics step may mend it"
+            )
+    return columns
+
+
+def episode_record(episode: Episode) -> dict[str, Any]:
+    """What is stored once per episode: its task, and what became of it."""
+    task = episode.task
+    return {
+        "length": len(episode),
+        "region": task.region,
+        "task": task.index,
+        "seed": task.seed,
+        "start": [float(value) for value in task.start],
+        "goal": [float(value) for value in task.goal],
+        "variation": json.dumps(to_dict(task.variation)),
+        "settled_at": episode.settled_at,
+        "final_error": float(np.linalg.norm(episode.final_end_effector - task.goal)),
+        "torque_saturated": int(episode.torque_saturated.sum()),
+        "command_saturated": int(episode.command_saturated.sum()),
+        "fallbacks": len(episode.fallbacks),
+    }
+
+
+def record_types(n_joints: int) -> dict[str, pa.DataType]:
+    """Types of the columns that `episode_record` fills, without ``length``."""
+    return {
+        "region": pa.string(),
+        "task": pa.int64(),
+        "seed": pa.int64(),
+        "start": pa.list_(pa.float64(), n_joints),
+        "goal": pa.list_(pa.float64(), 3),
+        "variation": pa.string(),
+        "settled_at": pa.float64(),
+        "final_error": pa.float64(),
+        "torque_saturated": pa.int64(),
+        "command_saturated": pa.int64(),
+        "fallbacks": pa.int64(),
+    }
