@@ -109,8 +109,8 @@ class Policy(nn.Module):
             robot: The robot it is to control, if that is to be checked.
 
         Raises:
-            PolicyError: If a file is missing or damaged, weights do not fit the specification, the format is
-                newer than this package, or the policy is for another robot.
+            PolicyError: If a file is missing or damaged, weights are not finite or do not fit the
+                specification, the format is newer than this package, or the policy is for another robot.
         """
         for name in (SPEC_FILE, WEIGHTS_FILE):
             if not (folder / name).is_file():
@@ -120,11 +120,15 @@ class Policy(nn.Module):
             spec.require(robot, spec.control_period)
         policy = cls(spec)
         try:
-            policy.load_state_dict(load_file(folder / WEIGHTS_FILE))
+            weights = load_file(folder / WEIGHTS_FILE)
+            policy.load_state_dict(weights)
         except SafetensorError as error:
             raise PolicyError(f"{folder / WEIGHTS_FILE} is damaged: {error}") from error
         except RuntimeError as error:
             raise PolicyError(f"{folder / WEIGHTS_FILE} does not fit {SPEC_FILE}: {error}") from error
+        for name, tensor in weights.items():
+            if not torch.isfinite(tensor).all():
+                raise PolicyError(f"{folder / WEIGHTS_FILE} is damaged: {name} is not finite")
         return policy.eval()
 
     def _recurrent(self) -> Recurrent:
