@@ -18,9 +18,7 @@ from ampc.policies.policy import Policy
 ARCHITECTURES = ("ffn", "lstm", "gru", "transformer")
 INPUTS = {
     "state-error": InputSettings(history=10),
-    "state-and-reference": InputSettings(("state", "reference"), history=3),
-    "cartesian": InputSettings(("sincos", "state", "target", "target_error"), history=2),
-    "past-commands": InputSettings(("state_error",), history=4, past_commands=True),
+    "cartesian": InputSettings(("sincos", "state", "target", "target_error"), history=2, past_commands=True),
 }
 
 
@@ -34,7 +32,7 @@ def make_policy(make_spec, architecture, n=3, inputs=None, **changes):
     return policy
 
 
-@pytest.mark.parametrize(("architecture", "inputs"), itertools.product(ARCHITECTURES, INPUTS))
+@pytest.mark.parametrize(("architecture", "inputs"), list(itertools.product(ARCHITECTURES, INPUTS)))
 def test_the_file_computes_what_the_policy_does(make_spec, architecture, inputs, tmp_path):
     policy = make_policy(make_spec, architecture, inputs=INPUTS[inputs])
     parity = export_onnx(policy, tmp_path / "policy.onnx")
@@ -46,10 +44,9 @@ def test_the_file_computes_what_the_policy_does(make_spec, architecture, inputs,
     assert list(tmp_path.iterdir()) == [tmp_path / "policy.onnx"]
 
 
-@pytest.mark.parametrize("architecture", ["ffn", "transformer"])
-def test_stride_is_carried_over(make_spec, architecture, tmp_path):
-    inputs = InputSettings(history=3, stride=4, past_commands=True)
-    policy = make_policy(make_spec, architecture, n=5, inputs=inputs)
+def test_stride_and_other_arms_are_carried_over(make_spec, tmp_path):
+    inputs = InputSettings(("state", "reference"), history=3, stride=4, past_commands=True)
+    policy = make_policy(make_spec, "ffn", n=5, inputs=inputs)
     assert export_onnx(policy, tmp_path / "policy.onnx").raw_command <= 1e-5
 
 
@@ -74,7 +71,7 @@ def test_a_graph_that_differs_is_not_written(make_spec, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", ["ffn", "gru"])
 def test_saturation_is_inside_and_counted(make_spec, architecture, tmp_path):
     policy = make_policy(make_spec, architecture, command_limit=(0.01, 1000.0, 0.01))
     export_onnx(policy, tmp_path / "policy.onnx")

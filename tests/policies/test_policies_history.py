@@ -1,7 +1,9 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ampc.errors import PolicyError
 from ampc.policies import HistoryBuffer
 
 
@@ -34,6 +36,16 @@ def test_reset_forgets_everything():
     buffer.append(np.array([5.0, 6.0]))
     np.testing.assert_array_equal(buffer.states, [[5.0, 6.0]] * 3)
     np.testing.assert_array_equal(buffer.past_commands, np.zeros((3, 1)))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e200])
+def test_refuses_an_unusable_state_and_keeps_what_it_has(bad):
+    buffer = HistoryBuffer(2, 1, history=2)
+    buffer.append(np.array([1.0, 2.0]))
+    with pytest.raises(PolicyError, match="cannot use the state"):
+        buffer.append(np.array([bad, 0.0]))
+    buffer.append(np.array([3.0, 4.0]))
+    np.testing.assert_array_equal(buffer.states, [[1.0, 2.0], [3.0, 4.0]])
 
 
 def test_takes_a_state_in_parts_and_keeps_no_hold_of_it():

@@ -148,8 +148,12 @@ def test_the_law_refuses_what_it_cannot_work_with(make_spec):
     with pytest.raises(PolicyError, match="joint reference"):
         law.reset(Reference(np.zeros(3), None))
     law.reset(Reference(np.zeros(3), np.zeros(3)))
-    with pytest.raises(PolicyError, match="non-finite"):
+    with pytest.raises(PolicyError, match="cannot use the state"):
         law.command(np.full(3, np.nan), np.zeros(3))
+    with torch.no_grad():
+        law._policy.network.layers[-1].bias[0] = torch.nan
+    with pytest.raises(PolicyError, match="non-finite"):
+        law.command(np.zeros(3), np.zeros(3))
 
 
 def test_a_policy_on_the_goal_needs_no_reference(make_spec):

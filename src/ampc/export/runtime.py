@@ -48,8 +48,6 @@ class OnnxPolicy:
         self.command_limit: FloatArray = np.asarray(spec.command_limit)
         self.saturated = False
         m = spec.n_actuated
-        self.raw_command: FloatArray = np.zeros(m)
-        """The last command before saturation (m,)."""
         length = 1 if spec.recurrent else spec.inputs.history
         self._history = HistoryBuffer(2 * m, m, length, spec.inputs.stride, np.float32)
 
@@ -93,7 +91,7 @@ class OnnxPolicy:
         """Saturated command (m,) for measured positions (m,) [rad] and velocities (m,) [rad/s].
 
         Raises:
-            PolicyError: If the network's output is not finite.
+            PolicyError: If the state or the network's output is not finite.
         """
         history = self._history
         history.append(q, dq)
@@ -106,10 +104,14 @@ class OnnxPolicy:
         raw, command = self._raw.tolist(), self._command.tolist()
         if not all(map(math.isfinite, raw)):
             raise PolicyError(f"policy {self.name!r} returned a non-finite command: {raw}")
-        self.raw_command = np.array(raw)
         self.saturated = raw != command
         history.record_command(self._command)
         return np.array(command)
+
+    @property
+    def raw_command(self) -> FloatArray:
+        """The last command before saturation (m,)."""
+        return self._raw.astype(np.float64)
 
     def _bind(self, exchanged: dict[str, str]) -> ort.IOBinding:
         """All inputs and outputs bound to their arrays, or to that of the port they are exchanged with."""

@@ -4,6 +4,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ampc.arrays import FloatArray
+from ampc.errors import PolicyError
+
+LARGEST_STATE = 1e30
+"""Magnitude above which a state is taken for a fault rather than a measurement."""
 
 
 class HistoryBuffer:
@@ -54,7 +58,15 @@ class HistoryBuffer:
         self._empty = True
 
     def append(self, *state: FloatArray) -> None:
-        """Take the state measured at this control step, whole or in parts such as ``append(q, dq)``."""
+        """Take the state measured at this control step, whole or in parts such as ``append(q, dq)``.
+
+        Raises:
+            PolicyError: If it is not finite, or too large for single precision; the buffer is left as it was.
+        """
+        # Checked here because recurrent kernels may turn a NaN into an ordinary number.
+        for part in state:
+            if not sum(map(abs, part.tolist())) < LARGEST_STATE:
+                raise PolicyError(f"a policy cannot use the state {np.concatenate(state)}")
         for older, newer in self._shifts:
             older[:] = newer
         np.concatenate(state, out=self._newest_state, casting="same_kind")

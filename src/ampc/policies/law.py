@@ -67,7 +67,7 @@ class TorchPolicy:
         """Saturated command (m,) for measured positions (m,) [rad] and velocities (m,) [rad/s].
 
         Raises:
-            PolicyError: If the network's output is not finite.
+            PolicyError: If the state or the network's output is not finite.
         """
         self._history.append(q, dq)
         states, past_commands = self._tensor(self._history.states), self._tensor(self._history.past_commands)
