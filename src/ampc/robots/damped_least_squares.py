@@ -7,6 +7,7 @@ import numpy as np
 from ampc.arrays import BoolArray, FloatArray, IntArray
 from ampc.errors import SettingsError, TaskError
 from ampc.robots.kinematic_chain import KinematicChain
+from ampc.robots.position_kernel import PositionKernel
 from ampc.robots.robot import Robot
 
 
@@ -61,7 +62,8 @@ class DampedLeastSquares:
 
     def __init__(self, robot: Robot, settings: DampedLeastSquaresSettings | None = None) -> None:
         self.settings = settings or DampedLeastSquaresSettings()
-        self._chain = KinematicChain.from_robot(robot)
+        self._kernel = PositionKernel(KinematicChain.from_robot(robot))
+        self._n_joints = robot.n_joints
 
     def solve_batch(self, goals: FloatArray, starts: FloatArray) -> DampedLeastSquaresResult:
         """Iterate from every start towards its goal.
@@ -74,22 +76,23 @@ class DampedLeastSquares:
             TaskError: A goal or start is not finite.
         """
         goals = np.atleast_2d(np.asarray(goals, dtype=np.float64))
-        q = np.array(np.broadcast_to(starts, (len(goals), len(self._chain.offsets))), dtype=np.float64)
+        q = np.array(np.broadcast_to(starts, (len(goals), self._n_joints)), dtype=np.float64)
         if not (np.all(np.isfinite(goals)) and np.all(np.isfinite(q))):
             raise TaskError("a goal or start of inverse kinematics is not finite")
         settings = self.settings
-        error = np.linalg.norm(goals - self._chain.end_effector(q), axis=1)
+        error = np.empty(len(q))
         iterations = np.zeros(len(q), dtype=np.int64)
-        active = np.flatnonzero(error >= settings.tolerance)
-        for _ in range(settings.max_iterations):
-            if active.size == 0:
+        active = np.arange(len(q))
+        for iteration in range(settings.max_iterations + 1):
+            position, jacobian = self._kernel(q[active])
+            residual = goals[active] - position
+            error[active] = np.linalg.norm(residual, axis=1)
+            going = error[active] >= settings.tolerance
+            active, jacobian, residual = active[going], jacobian[going], residual[going]
+            if active.size == 0 or iteration == settings.max_iterations:
                 break
-            residual = goals[active] - self._chain.end_effector(q[active])
-            jacobian = self._chain.jacobian(q[active])
             q[active] += settings.step * damped_step(jacobian, residual, settings.damping)
             iterations[active] += 1
-            error[active] = np.linalg.norm(goals[active] - self._chain.end_effector(q[active]), axis=1)
-            active = active[error[active] >= settings.tolerance]
         return DampedLeastSquaresResult(q, error, iterations, error < settings.tolerance)
 
 

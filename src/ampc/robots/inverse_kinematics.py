@@ -26,7 +26,7 @@ class InverseKinematicsSettings:
     """Largest distance of a solution's end effector from the goal [m]."""
     starts: int = 24
     """Configurations the first search of a goal starts from."""
-    max_iterations: int = 40
+    max_iterations: int = 16
     """Budget of each of these."""
     thorough_starts: int = 64
     """Starts of the second search, made only where the first found no solution."""

@@ -7,6 +7,7 @@ import numpy as np
 from ampc.arrays import FloatArray, IntArray
 from ampc.robots.damped_least_squares import damped_step
 from ampc.robots.kinematic_chain import KinematicChain
+from ampc.robots.position_kernel import PositionKernel
 
 _FIRST_DAMPING = 1e-4
 _LEAST_DAMPING = 1e-12
@@ -45,7 +46,7 @@ class LimitedDescent:
             limits: Lower and upper joint positions (n, 2) [rad], may be infinite.
             reach: A length of the order of the arm [m]; it makes damping and stopping independent of size.
         """
-        self._chain = chain
+        self._kernel = PositionKernel(chain)
         self._lower, self._upper = limits[:, 0], limits[:, 1]
         self._reach = reach
 
@@ -55,8 +56,8 @@ class LimitedDescent:
         """
         lower, upper = self._lower, self._upper
         best_q = np.clip(starts, lower, upper)
-        residual = goals - self._chain.end_effector(best_q)
-        jacobian = self._chain.jacobian(best_q)
+        position, jacobian = self._kernel(best_q)
+        residual = goals - position
         best_error = np.sqrt(np.einsum("bi,bi->b", residual, residual))
         iterations = np.zeros(len(best_q), dtype=np.int64)
 
@@ -80,14 +81,15 @@ class LimitedDescent:
             step = damped_step(np.where(held[:, None, :], 0.0, jacobian), residual, damping * self._reach**2)
             step *= np.minimum(1.0, _LARGEST_STEP / np.maximum(np.abs(step).max(axis=1), 1e-12))[:, None]
             trial = np.clip(q + step, lower, upper)
-            trial_residual = goals - self._chain.end_effector(trial)
+            trial_position, trial_jacobian = self._kernel(trial)
+            trial_residual = goals - trial_position
             trial_error = np.sqrt(np.einsum("bi,bi->b", trial_residual, trial_residual))
             better = trial_error < error
             q = np.where(better[:, None], trial, q)
             residual = np.where(better[:, None], trial_residual, residual)
             error = np.where(better, trial_error, error)
             damping = np.where(better, np.maximum(damping * 0.1, _LEAST_DAMPING), damping * 5.0)
-            jacobian = self._chain.jacobian(q)
+            jacobian = np.where(better[:, None, None], trial_jacobian, jacobian)
             iterations[rows] += 1
         best_q[rows], best_error[rows] = q, error
         return Descent(best_q, best_error, iterations)

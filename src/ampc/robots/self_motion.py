@@ -5,6 +5,7 @@ import numpy as np
 from ampc.arrays import FloatArray
 from ampc.robots.kinematic_chain import KinematicChain
 from ampc.robots.limited_descent import LimitedDescent
+from ampc.robots.position_kernel import PositionKernel
 
 _STEPS = 12
 _RESTORING_ITERATIONS = 12
@@ -29,7 +30,7 @@ class SelfMotion:
         preferred: FloatArray,
         width: FloatArray,
     ) -> None:
-        self._chain = chain
+        self._kernel = PositionKernel(chain)
         self._descent = descent
         self._lower, self._upper = limits[:, 0], limits[:, 1]
         self._preferred = preferred
@@ -47,7 +48,7 @@ class SelfMotion:
             Solutions of no greater cost (B, n) [rad] and their distances from the goals (B,) [m].
         """
         q = q.copy()
-        error = np.linalg.norm(goals - self._chain.end_effector(q), axis=1)
+        error = np.linalg.norm(goals - self._kernel(q)[0], axis=1)
         cost = self.cost(q)
         length = np.ones(len(q))
         for _ in range(_STEPS):
@@ -63,8 +64,8 @@ class SelfMotion:
 
     def _nearest_on_tangent(self, q: FloatArray, goals: FloatArray) -> FloatArray:
         """The q+ of the class docstring (B, n)."""
-        residual = goals - self._chain.end_effector(q)
-        jacobian = self._chain.jacobian(q)
+        position, jacobian = self._kernel(q)
+        residual = goals - position
         fixed = np.zeros(q.shape, dtype=np.bool_)
         target = np.broadcast_to(self._preferred, q.shape)
         for _ in range(q.shape[1]):
