@@ -13,7 +13,7 @@ from ampc.arrays import FloatArray
 from ampc.errors import DatasetError, SettingsError
 from ampc.evaluation.benchmark import Setup
 from ampc.evaluation.chunks import write_atomically
-from ampc.evaluation.statistics import BootstrapSettings, Estimate, TaskBootstrap, quantile
+from ampc.evaluation.statistics import BootstrapSettings, TaskBootstrap, quantile
 from ampc.tasks.task import Task
 
 FILE = "latency.parquet"
@@ -33,9 +33,9 @@ class LatencyFigures:
     """Longest step [s]."""
     ratio: float
     """Median step over that of the reference: median over tasks of each task's median step."""
-    ratio_low: float | None
+    ratio_low: float
     """Lower end of the ratio's interval."""
-    ratio_high: float | None
+    ratio_high: float
     """Upper end of the ratio's interval."""
 
 
@@ -90,9 +90,9 @@ class Latency:
         figures = []
         for name, times in self.step_times.items():
             p50, p99 = np.quantile(times, (0.5, 0.99))
-            ratio: Estimate = bootstrap.compare(
-                np.median(times, axis=1), of_reference, quantile(0.5), "ratio"
-            )
+            ratio = bootstrap.compare(np.median(times, axis=1), of_reference, quantile(0.5), "ratio")
+            assert ratio.low is not None
+            assert ratio.high is not None
             figures.append(
                 LatencyFigures(
                     name, float(p50), float(p99), float(times.max()), ratio.value, ratio.low, ratio.high
@@ -100,7 +100,7 @@ class Latency:
             )
         return figures
 
-    def rows(self, reference: str) -> list[dict[str, str | float | None]]:
+    def rows(self, reference: str) -> list[dict[str, str | float]]:
         """`figures` as plain rows for tables."""
         return [asdict(figure) for figure in self.figures(reference)]
 

@@ -118,6 +118,24 @@ class Figure:
     """Upper end of its paired interval."""
 
 
+def relation_of(metric: str) -> Relation:
+    """How a metric is compared with the expert's.
+
+    Raises:
+        DatasetError: If there is no figure of such a metric.
+    """
+    for kind in FIGURES:
+        if kind.metric == metric:
+            return kind.relation
+    metrics = ", ".join(dict.fromkeys(kind.metric for kind in FIGURES))
+    raise DatasetError(f"no figure is made of {metric!r}; figures are made of {metrics}")
+
+
+def to_plain(value: Any) -> Any:
+    """A value as JSON can hold it: infinite numbers become the words ``inf`` and ``-inf``."""
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
+
+
 class Summary:
     """All figures of a benchmark.
 
@@ -163,7 +181,7 @@ class Summary:
 
     def save(self, folder: Path) -> None:
         """Write ``summary.csv`` and ``summary.json``; infinite values read ``inf``."""
-        rows = [{name: _plain(value) for name, value in asdict(figure).items()} for figure in self.figures]
+        rows = [{name: to_plain(value) for name, value in asdict(figure).items()} for figure in self.figures]
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "summary.csv").open("w", newline="") as file:
             writer = csv.DictWriter(file, [field.name for field in fields(Figure)])
@@ -265,10 +283,6 @@ def _figure(
         relative_low=relative.low,
         relative_high=relative.high,
     )
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
 def _number(value: Any) -> Any:
