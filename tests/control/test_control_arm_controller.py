@@ -6,9 +6,9 @@ from hypothesis.extra.numpy import arrays
 
 from ampc.arrays import FloatArray
 from ampc.control.arm_controller import BRAKING_TIME, LONGEST_SENSOR_GAP, ArmController
-from ampc.control.controller import Measurement
 from ampc.control.feedback import Reference
 from ampc.control.torque_laws import ComputedTorque
+from ampc.plants.measurement import Measurement
 from ampc.robots import InverseKinematics, Robot, RobotDynamics, load_robot
 from ampc.tasks.task import Task
 

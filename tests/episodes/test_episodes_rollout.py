@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from ampc.arrays import FloatArray
-from ampc.control.controller import Measurement, StepRecord
+from ampc.control.controller import StepRecord
 from ampc.episodes.rollout import StopRule, run_episode
 from ampc.errors import SettingsError
+from ampc.plants.measurement import Measurement
 from ampc.tasks.task import Task
 
 PERIOD = 0.05

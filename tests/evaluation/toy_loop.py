@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 
 from ampc.arrays import FloatArray
-from ampc.control.controller import Measurement, StepRecord
+from ampc.control.controller import StepRecord
+from ampc.plants.measurement import Measurement
 from ampc.tasks.task import Task
 
 PERIOD = 0.05

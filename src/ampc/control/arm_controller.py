@@ -5,10 +5,11 @@ import math
 import numpy as np
 
 from ampc.arrays import FloatArray
-from ampc.control.controller import Measurement, StepRecord
+from ampc.control.controller import StepRecord
 from ampc.control.feedback import FeedbackLaw, Reference
 from ampc.control.torque_laws import TorqueLaw
 from ampc.errors import UnreachableGoalError
+from ampc.plants.measurement import Measurement
 from ampc.robots import InverseKinematics, Robot
 from ampc.tasks.task import Task
 

@@ -7,9 +7,10 @@ from typing import Protocol
 import numpy as np
 
 from ampc.arrays import FloatArray
-from ampc.control.controller import Controller, Measurement
+from ampc.control.controller import Controller
 from ampc.episodes.episode import Episode
 from ampc.errors import SettingsError
+from ampc.plants.measurement import Measurement
 from ampc.tasks.task import Task
 
 

@@ -4,7 +4,8 @@ A plant has what a real arm has (torque limits, sensor noise, input delay) and m
 control period, however fine its physics runs.
 """
 
+from ampc.plants.measurement import Measurement
 from ampc.plants.mujoco_plant import MujocoPlant, PlantSettings
 from ampc.plants.variation import vary
 
-__all__ = ["MujocoPlant", "PlantSettings", "vary"]
+__all__ = ["Measurement", "MujocoPlant", "PlantSettings", "vary"]

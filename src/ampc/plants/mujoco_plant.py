@@ -7,8 +7,8 @@ import mujoco
 import numpy as np
 
 from ampc.arrays import FloatArray
-from ampc.control.controller import Measurement
 from ampc.errors import SettingsError, TaskError
+from ampc.plants.measurement import Measurement
 from ampc.plants.variation import vary
 from ampc.robots.robot import Robot
 from ampc.tasks.task import PlantVariation, Task
