@@ -28,12 +28,15 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        _flush(temporary)
-        temporary.replace(path)
+        try:
+            write(temporary)
+            _flush(temporary)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         _flush(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise DatasetError(
             f"cannot write {path}: {error.strerror or error}. What was stored before is intact; "
             "make room or choose another folder, then run again to go on"

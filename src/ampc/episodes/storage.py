@@ -127,6 +127,8 @@ class DatasetWriter:
             index = np.arange(starts[members.start], starts[members.stop])
             table = pa.concat_tables(part for part in parts if part is not None)
             table = table.append_column("index", pa.array(index)).select(list(self.features))
+            # Pieces and their metadata would show in the file how the rows were cut into shards.
+            table = table.combine_chunks().replace_schema_metadata(None)
             write_table(lerobot.data_file(self.folder, number), table)
             self._write_episodes(number, members, int(index[0]), records, table)
         self._write_statistics(len(files), int(starts[-1]))
