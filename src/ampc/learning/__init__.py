@@ -1,4 +1,4 @@
-"""Learning: policies from demonstrations. Samples without copies, one resumable training loop, and behaviour cloning.
+"""Learning: samples without copies, one resumable training loop, and behaviour cloning.
 
 Importing this room does not import torch; `ampc.learning.behaviour_cloning` and the modules below it do.
 """

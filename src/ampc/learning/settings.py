@@ -28,7 +28,8 @@ class TrainingSettings:
     """Strength of the L2 term, as `decay` understands it."""
     decay: Literal["l2", "decoupled"] = "decoupled"
     """``l2``: Adam's ``weight_decay``, which adds ``weight_decay * w`` to the gradient of the loss (the
-    penalty weight_decay/2 |w|^2); ``decoupled``: AdamW, which shrinks weights by ``lr * weight_decay`` a step."""
+    penalty weight_decay/2 |w|^2); ``decoupled``: AdamW's, which scales the weights by
+    ``1 - rate * weight_decay`` in every step."""
     patience: int = 20
     """Epochs without a smaller validation loss after which training stops."""
     validation_share: float = 0.1
@@ -67,7 +68,7 @@ def training_preset(name: TrainingPreset) -> TrainingSettings:
 
     Args:
         name: ``paper``: its protocol, with the L2 term decoupled and the step size falling; ``literal``: its
-            protocol to the letter; ``short``: for a first look, about half a minute for a feed-forward network.
+            protocol to the letter; ``short``: for a first look, half a minute for a feed-forward network.
 
     Raises:
         SettingsError: For another name.

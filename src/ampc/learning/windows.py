@@ -68,8 +68,8 @@ class Frames:
         """Frames from the columns of a dataset, whose commands were the ones that were applied.
 
         Args:
-            columns: ``observation.state``, ``observation.reference``, ``observation.goal`` and ``action``, all
-                frames in the order of the episodes.
+            columns: ``observation.state``, ``observation.reference``, ``observation.goal`` and ``action``,
+                all frames in the order of the episodes.
             starts: Index of the first frame of each episode (E,).
             lengths: Frames of each episode (E,).
 
@@ -83,8 +83,8 @@ class Frames:
             if len(bad):
                 episode = int(np.searchsorted(starts, bad[0], side="right")) - 1
                 raise DatasetError(
-                    f"{name} is not finite in {len(bad)} frames, first in frame {bad[0] - starts[episode]} of "
-                    f"episode {episode}: collect the dataset again"
+                    f"{name} is not finite in {len(bad)} frames, first in frame {bad[0] - starts[episode]} "
+                    f"of episode {episode}: collect the dataset again"
                 )
         states, references, goals, commands = (
             torch.tensor(columns[name], dtype=torch.float32)
@@ -174,7 +174,8 @@ class Windows:
         lengths = frames.lengths[chosen]
         self._frames = frames
         self._first = torch.repeat_interleave(frames.starts[chosen], lengths)
-        within = torch.arange(len(self._first)) - torch.repeat_interleave(lengths.cumsum(0) - lengths, lengths)
+        before = torch.repeat_interleave(lengths.cumsum(0) - lengths, lengths)
+        within = torch.arange(len(self._first)) - before
         self._newest = self._first + within
         self._age = stride * torch.arange(history - 1, -1, -1)
         self.n_frames = len(self._newest)

@@ -1,0 +1,160 @@
+"""Behaviour cloning: fit a policy to the commands of an expert."""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from ampc.errors import DatasetError
+from ampc.learning.settings import TrainingSettings
+from ampc.learning.training import Loss, fit
+from ampc.learning.windows import Batch, Frames, Samples, Sequences, Windows
+from ampc.policies.policy import Policy
+from ampc.policies.spec import PolicySpec
+from ampc.settings import to_dict
+
+if TYPE_CHECKING:
+    from ampc.episodes.dataset import Dataset
+
+
+def train_policy(
+    dataset: "Dataset",
+    spec: PolicySpec,
+    settings: TrainingSettings,
+    folder: Path,
+    console: Console | None = None,
+) -> Policy:
+    """Train a policy on demonstrations, or go on where an earlier call was stopped.
+
+    Args:
+        dataset: The demonstrations.
+        spec: The policy to make.
+        settings: The training protocol.
+        folder: Receives checkpoint, logs and, in the end, the policy.
+        console: Where progress goes; None for standard error.
+
+    Returns:
+        The policy with the least validation loss, in evaluation mode.
+
+    Raises:
+        DatasetError: If the dataset is of another robot or control period, too small or not finite.
+        SettingsError: If the folder holds another training, or the loss stops being finite.
+        PolicyError: If the checkpoint is damaged.
+    """
+    require_fit(dataset, spec)
+    frames = Frames.from_columns(dataset.frames, dataset.episode_starts, dataset.episode_lengths)
+    return train_on_frames(frames, spec, settings, folder, console)
+
+
+def train_on_frames(
+    frames: Frames,
+    spec: PolicySpec,
+    settings: TrainingSettings,
+    folder: Path,
+    console: Console | None = None,
+) -> Policy:
+    """`train_policy` on frames from anywhere, such as several datasets together."""
+    if spec.inputs.needs_reference:
+        frames.require_references()
+    folder.mkdir(parents=True, exist_ok=True)
+    training_episodes, validation_episodes = frames.split(
+        settings.validation_share, settings.seed, settings.max_samples
+    )
+    training = make_samples(frames, training_episodes, spec, settings)
+    validation = make_samples(frames, validation_episodes, spec, settings)
+    policy = make_policy(spec, training, settings.seed)
+    digest = _digest(frames)
+    identity = {
+        "policy": to_dict(dataclasses.replace(spec, training={})),
+        "training": to_dict(settings),
+        "frames": digest,
+    }
+    state = fit(
+        policy,
+        command_loss(policy),
+        training,
+        validation,
+        samples_per_step(training, spec, settings),
+        settings,
+        folder,
+        identity,
+        console,
+    )
+    policy.spec = dataclasses.replace(
+        spec,
+        training={
+            **spec.training,
+            "learner": "behaviour cloning",
+            "settings": to_dict(settings),
+            "frames": digest,
+            "training_episodes": len(training_episodes),
+            "validation_episodes": len(validation_episodes),
+            "epochs": state.epoch,
+            "best_epoch": state.best_epoch,
+            "validation_loss": state.best_loss,
+        },
+    )
+    policy.save(folder)
+    return policy.eval()
+
+
+def make_samples(frames: Frames, episodes: Any, spec: PolicySpec, settings: TrainingSettings) -> Samples:
+    """What a network of that kind trains on: sequences if it is recurrent, windows if not."""
+    if spec.recurrent:
+        return Sequences(frames, episodes, round(settings.hold / spec.control_period))
+    return Windows(frames, episodes, spec.inputs.history, spec.inputs.stride)
+
+
+def samples_per_step(samples: Samples, spec: PolicySpec, settings: TrainingSettings) -> int:
+    """Windows in a batch, or the number of sequences that together have as many frames as asked for."""
+    if spec.recurrent:
+        return max(1, round(settings.sequence_batch_size * len(samples) / samples.n_frames))
+    return settings.batch_size
+
+
+def make_policy(spec: PolicySpec, samples: Samples, seed: int) -> Policy:
+    """A policy with weights drawn from the seed, and the normalisation of all samples."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        policy = Policy(spec)
+    batch = samples.batch(torch.arange(len(samples)))
+    policy.fit_normalisation(batch.states, batch.reference, batch.goal, batch.past_commands)
+    return policy
+
+
+def command_loss(policy: Policy) -> Loss:
+    """Mean squared error of the commands, in units of their limits."""
+
+    def loss(batch: Batch) -> tuple[Tensor, Tensor]:
+        inputs = (batch.states, batch.reference, batch.goal, batch.past_commands)
+        commands = policy.forward_sequence(*inputs) if policy.spec.recurrent else policy(*inputs)[:, None]
+        squared = ((commands - batch.commands) / policy.command_limit).square().mean(-1)
+        return (batch.weight * squared).sum(), batch.weight.sum()
+
+    return loss
+
+
+def require_fit(dataset: "Dataset", spec: PolicySpec) -> None:
+    """Refuse demonstrations of another robot or control period than the policy's.
+
+    Raises:
+        DatasetError: With the reason.
+    """
+    dataset.require(control_period=spec.control_period)
+    if dataset.meta.robot_fingerprint != spec.robot_fingerprint:
+        raise DatasetError(
+            f"{dataset.path} is of robot {dataset.meta.robot!r} ({dataset.meta.robot_fingerprint}), "
+            f"the policy is to be for {spec.robot!r} ({spec.robot_fingerprint}); collect a dataset with that robot"
+        )
+
+
+def _digest(frames: Frames) -> str:
+    """Fingerprint of all frames."""
+    digest = hashlib.sha256()
+    for field in dataclasses.fields(frames):
+        digest.update(getattr(frames, field.name).numpy().tobytes())
+    return digest.hexdigest()[:16]
