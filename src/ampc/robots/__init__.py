@@ -3,8 +3,11 @@
 `ampc.robots.symbolic` has the CasADi form, which is not imported here.
 """
 
+from ampc.robots.capability import suggested_command_limit
+from ampc.robots.check import check_robot
 from ampc.robots.dynamics import RobotDynamics
 from ampc.robots.finding import Finding
+from ampc.robots.inverse_kinematics import IKSolution, InverseKinematics, InverseKinematicsSettings
 from ampc.robots.kinematic_chain import KinematicChain
 from ampc.robots.loading import load_robot
 from ampc.robots.robot import HalfSpace, Robot
@@ -12,8 +15,13 @@ from ampc.robots.robot import HalfSpace, Robot
 __all__ = [
     "Finding",
     "HalfSpace",
+    "IKSolution",
+    "InverseKinematics",
+    "InverseKinematicsSettings",
     "KinematicChain",
     "Robot",
     "RobotDynamics",
+    "check_robot",
     "load_robot",
+    "suggested_command_limit",
 ]

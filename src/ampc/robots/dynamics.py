@@ -10,8 +10,8 @@ from ampc.robots.robot import Robot
 class RobotDynamics:
     """Terms of ``M(q) ddq + bias(q, dq) = passive(q, dq) + torque`` at given states.
 
-    Joint limits, friction loss and contacts are not part of it: they are constraints of the plant. An instance
-    reuses one ``mujoco.MjData``; make one for each thread. Returned arrays are the caller's own.
+    Joint limits, friction loss and contacts are not part of it: they are constraints of the plant. An
+    instance reuses one ``mujoco.MjData``; make one for each thread. Returned arrays are the caller's own.
     """
 
     def __init__(self, robot: Robot, model: mujoco.MjModel | None = None) -> None:
@@ -54,7 +54,7 @@ class RobotDynamics:
     def bias(self, q: FloatArray, dq: FloatArray) -> FloatArray:
         """Coriolis, centrifugal and gravity torque at q [rad], dq [rad/s] (n,): (n,) [N m].
 
-        It stands on the inertia's side of the equation of motion: at rest it is the torque that holds the arm.
+        It stands on the inertia's side of the equation of motion: at rest it is what holds the arm.
         """
         self._set_position(q)
         self._set_velocity(dq)

@@ -28,7 +28,8 @@ def choose_end_effector(file: ModelFile, wanted: str | None) -> str:
         if site is None:
             names = [item.name for item in (*spec.sites, *spec.bodies) if item.name not in ("", "world")]
             raise RobotError(
-                f"{file.source}: no site and no body is called '{chosen}', to be the end effector; there are: "
+                f"{file.source}: no site and no body is called '{chosen}', to be the end effector; "
+                "there are: "
                 f"{', '.join(names)}"
             )
         return site
@@ -45,7 +46,8 @@ def choose_end_effector(file: ModelFile, wanted: str | None) -> str:
         Finding(
             "warning",
             "end effector",
-            f"the model does not say which point it is; the origin of the last body, '{last.name}', is taken. Add "
+            f"the model does not say which point it is; the origin of the last body, '{last.name}', is "
+            "taken. Add "
             '<site name="end_effector" pos="..."/> to that body, or name a site or body',
         )
     )

@@ -34,7 +34,8 @@ def choose_home(
             Finding(
                 "warning",
                 f"keyframe '{names[key]}'",
-                f"it puts {', '.join(outside)} outside the joint limits; the nearest configuration within is used",
+                f"it puts {', '.join(outside)} outside the joint limits; the nearest configuration "
+                "within is used",
             )
         )
     return inside

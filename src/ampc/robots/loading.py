@@ -4,8 +4,8 @@ An MJCF file has no place for some of what a `Robot` holds; those stand in its `
 
     <custom>
       <numeric name="ampc_velocity_limits" data="2.0 2.0 3.0"/>    largest speed of each joint [rad/s]
-      <numeric name="ampc_obstacle_wall" data="-1 0 0 0.6 0 0"/>   obstacle 'wall': a normal pointing into free
-                                                                   space, and a point of the plane [m]
+      <numeric name="ampc_obstacle_wall" data="-1 0 0 0.6 0 0"/>   obstacle 'wall': a normal pointing into
+                                                                   free space, and a point of the plane [m]
       <text name="ampc_end_effector" data="tool"/>                 site or body that is the end effector
     </custom>
 
@@ -33,8 +33,8 @@ def load_robot(source: str | Path, end_effector: str | None = None) -> Robot:
 
     Args:
         source: Name of a built-in arm (``rigid-arm``), or path of an MJCF or URDF file.
-        end_effector: Site or body that is the end effector; by default the model's ``ampc_end_effector``, then
-            one with a usual name (``end_effector``, ``tool0``, ``tcp``, ...), then the last body.
+        end_effector: Site or body that is the end effector; by default the model's ``ampc_end_effector``,
+            then one with a usual name (``end_effector``, ``tool0``, ``tcp``, ...), then the last body.
 
     Raises:
         RobotError: If the file cannot be read, or the model has something that is not carried: anything but a
@@ -123,7 +123,8 @@ def _actuation(model: mujoco.MjModel, file: ModelFile) -> _Actuation:
                 Finding(
                     "error",
                     subject,
-                    'it has no torque limit; write ctrlrange="-T T" on the motor, with T its largest torque in N m',
+                    'it has no torque limit; write ctrlrange="-T T" on the motor, with T its largest '
+                    "torque in N m",
                 )
             )
         elif not lower < 0.0 < upper:
@@ -131,7 +132,8 @@ def _actuation(model: mujoco.MjModel, file: ModelFile) -> _Actuation:
                 Finding(
                     "error",
                     subject,
-                    f"its limits leave torques from {lower:g} to {upper:g} N m; they have to allow both directions",
+                    f"its limits leave torques from {lower:g} to {upper:g} N m; they have to allow both "
+                    "directions",
                 )
             )
         gear.append(ratio * gain)
@@ -161,7 +163,8 @@ def _velocity_limits(model: mujoco.MjModel, names: tuple[str, ...], file: ModelF
                 Finding(
                     "error",
                     "numeric 'ampc_velocity_limits'",
-                    f"expected {len(names)} positive numbers [rad/s], one for each joint ({', '.join(names)}), got "
+                    f"expected {len(names)} positive numbers [rad/s], one for each joint "
+                    f"({', '.join(names)}), got "
                     f"{custom.tolist()}",
                 )
             )
@@ -173,7 +176,8 @@ def _velocity_limits(model: mujoco.MjModel, names: tuple[str, ...], file: ModelF
             Finding(
                 "warning",
                 f"joint{'s' if len(without) > 1 else ''} {', '.join(repr(name) for name in without)}",
-                'no velocity limit is stated; MJCF: <custom><numeric name="ampc_velocity_limits" data="..."/>, one '
+                'no velocity limit is stated; MJCF: <custom><numeric name="ampc_velocity_limits" '
+                'data="..."/>, one '
                 'number [rad/s] for each joint; URDF: <limit velocity="..."/>',
             )
         )
@@ -190,7 +194,8 @@ def _obstacles(model: mujoco.MjModel, file: ModelFile) -> tuple[HalfSpace, ...]:
                 Finding(
                     "error",
                     f"numeric '{name}'",
-                    "expected six numbers, a normal pointing into free space and a point of the plane [m], got "
+                    "expected six numbers, a normal pointing into free space and a point of the plane "
+                    "[m], got "
                     f"{data.tolist()}",
                 )
             )

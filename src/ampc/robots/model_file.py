@@ -142,7 +142,8 @@ def _parse_urdf(root: ET.Element, path: Path) -> ModelFile:
         effort = _number(limit, "effort", joint.name, path)
         if not effort > 0.0:
             raise RobotError(
-                f"{path}: joint '{joint.name}' has no torque limit; write its motor's largest torque in N m as "
+                f"{path}: joint '{joint.name}' has no torque limit; write its motor's largest torque in "
+                "N m as "
                 '<limit effort="..."/>'
             )
         motor = spec.add_actuator(name=joint.name, target=joint.name, trntype=mujoco.mjtTrn.mjTRN_JOINT)

@@ -1,4 +1,4 @@
-"""What a model may contain: serial arms of hinge joints that motors drive, and nothing that is left out silently."""
+"""What a model may contain: a serial arm of hinge joints that motors drive. Nothing is left out silently."""
 
 import mujoco
 import numpy as np
@@ -28,7 +28,7 @@ def refuse_what_is_not_carried(model: mujoco.MjModel, site: int) -> list[Finding
 
 
 def leave_out(spec: mujoco.MjSpec, model: mujoco.MjModel) -> list[Finding]:
-    """Switch off in the specification what no controller here models, and say so; warn about friction loss."""
+    """Switch off in the specification what no controller models, and say so; warn about friction loss."""
     findings: list[Finding] = []
     if not model.opt.disableflags & int(mujoco.mjtDisableBit.mjDSBL_CONTACT):
         spec.option.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT)
@@ -39,7 +39,8 @@ def leave_out(spec: mujoco.MjSpec, model: mujoco.MjModel) -> list[Finding]:
                 Finding(
                     "warning",
                     "contacts",
-                    "the model has collision geometry; contacts are switched off, since no controller here knows "
+                    "the model has collision geometry; contacts are switched off, since no controller "
+                    "here knows "
                     'of them. To agree, write <option><flag contact="disable"/></option>',
                 )
             )
@@ -60,7 +61,8 @@ def leave_out(spec: mujoco.MjSpec, model: mujoco.MjModel) -> list[Finding]:
             Finding(
                 "warning",
                 _bodies(carried),
-                "gravcomp is set to zero: controllers here compensate gravity themselves, within the torque limits",
+                "gravcomp is set to zero: controllers here compensate gravity themselves, within the "
+                "torque limits",
             )
         )
     for joint in np.flatnonzero(model.dof_frictionloss):
@@ -68,7 +70,8 @@ def leave_out(spec: mujoco.MjSpec, model: mujoco.MjModel) -> list[Finding]:
             Finding(
                 "warning",
                 _joint(model, int(joint)),
-                f"friction loss of {model.dof_frictionloss[joint]:g} N m is simulated but unknown to controllers, "
+                f"friction loss of {model.dof_frictionloss[joint]:g} N m is simulated but unknown to "
+                "controllers, "
                 "which will stop short of the goal by what it holds; use damping if you do not mean that",
             )
         )
@@ -102,8 +105,10 @@ def _structure(model: mujoco.MjModel) -> list[Finding]:
                 Finding(
                     "error",
                     _joint(model, i),
-                    f"it does not follow {_joint(model, i - 1)} in one line from base to tip: the model branches. "
-                    "Only serial arms are carried; fix the joints of fingers and other branches, by removing them "
+                    f"it does not follow {_joint(model, i - 1)} in one line from base to tip: the model "
+                    "branches. "
+                    "Only serial arms are carried; fix the joints of fingers and other branches, by "
+                    "removing them "
                     '(URDF: type="fixed")',
                 )
             )
@@ -113,7 +118,8 @@ def _structure(model: mujoco.MjModel) -> list[Finding]:
             Finding(
                 "error",
                 f"equality constraint '{name}'",
-                "closed chains, coupled and mimicking joints are not carried; remove the constraint, and fix the "
+                "closed chains, coupled and mimicking joints are not carried; remove the constraint, "
+                "and fix the "
                 "joints that it moves",
             )
         )
@@ -189,7 +195,8 @@ def _actuators(model: mujoco.MjModel) -> list[Finding]:
             findings.append(Finding("error", subject, "it does not drive a joint; use <motor joint=...>"))
             continue
         joint = int(model.actuator_trnid[i, 0])
-        remedy = f'use <motor joint="{model.joint(joint).name}" ctrlrange="-T T"/>, with T its largest torque in N m'
+        name = model.joint(joint).name
+        remedy = f'use <motor joint="{name}" ctrlrange="-T T"/>, with T its largest torque in N m'
         kind = _actuator_kind(model, i)
         if kind is not None:
             findings.append(
@@ -211,7 +218,8 @@ def _actuators(model: mujoco.MjModel) -> list[Finding]:
                 Finding(
                     "error",
                     _joint(model, joint),
-                    f'it has no motor and no spring; add <motor joint="{name}" ctrlrange="-T T"/> to <actuator>, with T '
+                    f'it has no motor and no spring; add <motor joint="{name}" ctrlrange="-T T"/> to '
+                    "<actuator>, with T "
                     "its largest torque in N m",
                 )
             )

@@ -88,7 +88,8 @@ class Robot:
         parts: list[FloatArray] = [
             model.opt.gravity, model.body_parentid, model.body_pos, model.body_quat, model.body_mass,
             model.body_ipos, model.body_iquat, model.body_inertia, model.jnt_axis, model.jnt_pos,
-            model.jnt_stiffness, model.qpos_spring, model.dof_armature, model.dof_damping,
+            model.qpos0, model.jnt_stiffness, model.qpos_spring, model.dof_armature, model.dof_damping,
+            model.dof_frictionloss,
             np.asarray([model.site_bodyid[site]]), model.site_pos[site],
             self.position_limits, self.velocity_limits, self.torque_limits, self.actuated,
         ]  # fmt: skip
