@@ -122,23 +122,26 @@ def _mass_and_length_units(robot: Robot, capability: Capability) -> list[Finding
 
 def _gears(robot: Robot) -> list[Finding]:
     findings = []
-    for motor, joint in enumerate(robot.actuated):
-        subject = f"motor of joint '{robot.joint_names[joint]}'"
-        lower, upper = robot.torque_limits[motor]
-        if robot.gear[motor] != 1.0:
-            findings.append(
-                Finding(
-                    "info",
-                    subject,
-                    f"a control signal of 1 is {robot.gear[motor]:g} N m at the joint, whose limits so are "
-                    f"[{lower:g}, {upper:g}] N m",
-                )
+    scaled = [
+        f"{robot.joint_names[joint]} {robot.gear[motor]:g}"
+        for motor, joint in enumerate(robot.actuated)
+        if robot.gear[motor] != 1.0
+    ]
+    if scaled:
+        findings.append(
+            Finding(
+                "info",
+                "motors",
+                f"a control signal of 1 is this torque at the joint, in N m: {', '.join(scaled)}",
             )
+        )
+    for motor, joint in enumerate(robot.actuated):
+        lower, upper = robot.torque_limits[motor]
         if not np.isclose(-lower, upper, rtol=0.01):
             findings.append(
                 Finding(
                     "warning",
-                    subject,
+                    f"motor of joint '{robot.joint_names[joint]}'",
                     f"its limits of [{lower:g}, {upper:g}] N m are not symmetric; is that meant?",
                 )
             )

@@ -73,7 +73,7 @@ def examine(source: str | Path, end_effector: str | None = None) -> tuple[Robot 
         return None, file.findings
     home = choose_home(model, model.site(site).id, position_limits, file.findings)
     robot = Robot(
-        name=file.spec.modelname,
+        name=file.name,
         source=file.source,
         model=model,
         joint_names=names,

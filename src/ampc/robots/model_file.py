@@ -28,6 +28,12 @@ class ModelFile:
     findings: list[Finding] = field(default_factory=list)
     """What the user should know about the reading."""
 
+    @property
+    def name(self) -> str:
+        """Name of the model; of the file, where the model has none of its own."""
+        unnamed = self.spec.modelname in ("", "MuJoCo Model")
+        return Path(self.source).stem if unnamed else str(self.spec.modelname)
+
     def compile(self) -> mujoco.MjModel:
         """Compile the specification, without meshes if their files are missing.
 

@@ -85,13 +85,14 @@ class Robot:
         """
         model = self.model
         site = self.end_effector_id
-        parts: list[FloatArray] = [
+        parts: list[FloatArray | IntArray] = [
             model.opt.gravity, model.body_parentid, model.body_pos, model.body_quat, model.body_mass,
             model.body_ipos, model.body_iquat, model.body_inertia, model.jnt_axis, model.jnt_pos,
             model.qpos0, model.jnt_stiffness, model.qpos_spring, model.dof_armature, model.dof_damping,
             model.dof_frictionloss,
             np.asarray([model.site_bodyid[site]]), model.site_pos[site],
             self.position_limits, self.velocity_limits, self.torque_limits, self.actuated,
+            *(np.concatenate([obstacle.normal, obstacle.point]) for obstacle in self.obstacles),
         ]  # fmt: skip
         digest = hashlib.sha256()
         for part in parts:

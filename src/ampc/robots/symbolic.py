@@ -1,7 +1,8 @@
 """Kinematics and dynamics of an arm as CasADi functions, derived from its MuJoCo model.
 
 Spatial vectors are (angular; linear) at the world's origin, in world axes (R. Featherstone, *Rigid Body
-Dynamics Algorithms*, 2008): the recursive Newton-Euler algorithm for the bias, composite rigid bodies for the inertia.
+Dynamics Algorithms*, 2008): the recursive Newton-Euler algorithm for the bias, composite rigid bodies for
+the inertia.
 """
 
 from dataclasses import dataclass
