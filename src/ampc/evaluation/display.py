@@ -38,33 +38,33 @@ QUANTITIES = {
     "torque_variation": Quantity("torque variation", 1.0, "N m", 1),
     "torque_roughness": Quantity("torque roughness", 100.0, "%"),
     "fallback_steps": Quantity("fallback steps", 1.0, "per episode"),
-    "step_time_p50": Quantity("time per step, median", 1e6, "µs", 1),
-    "step_time_p99": Quantity("time per step, p99", 1e6, "µs", 1),
-    "step_time_max": Quantity("time per step, longest", 1e3, "ms", 1),
+    "step_time_p50": Quantity("time per step", 1e6, "µs", 1),
+    "step_time_p99": Quantity("slowest 1 % of steps", 1e6, "µs", 1),
+    "step_time_max": Quantity("longest step", 1e3, "ms", 1),
 }
 """Every metric of `ampc.evaluation.metrics.EpisodeMetrics`."""
+
+
+def write_number(metric: str, value: float) -> str:
+    """A figure in its shown unit, the unit left out; ``never`` for an infinite t95."""
+    if metric == "t95" and math.isinf(value):
+        return "never"
+    return _fixed(value * QUANTITIES[metric].scale, QUANTITIES[metric].digits)
 
 
 def write_value(metric: str, value: float | None) -> str:
     """A figure in its shown unit, such as ``12.31 mm``; a dash for None, ``never`` for an infinite t95."""
     if value is None:
         return "-"
-    if metric == "t95" and math.isinf(value):
-        return "never"
-    quantity = QUANTITIES[metric]
-    return f"{_fixed(value * quantity.scale, quantity.digits)} {quantity.unit}".rstrip()
+    number = write_number(metric, value)
+    return number if number == "never" else f"{number} {QUANTITIES[metric].unit}".rstrip()
 
 
 def write_interval(metric: str, low: float | None, high: float | None) -> str:
     """An interval in the metric's unit, such as ``12.10 to 12.52 mm``; empty where there is none."""
     if low is None or high is None:
         return ""
-    quantity = QUANTITIES[metric]
-    bounds = " to ".join(
-        "never" if metric == "t95" and math.isinf(end) else _fixed(end * quantity.scale, quantity.digits)
-        for end in (low, high)
-    )
-    return f"{bounds} {quantity.unit}".rstrip()
+    return f"{write_number(metric, low)} to {write_number(metric, high)} {QUANTITIES[metric].unit}".rstrip()
 
 
 def write_relative(metric: str, relation: Relation, value: float | None) -> str:
@@ -75,12 +75,14 @@ def write_relative(metric: str, relation: Relation, value: float | None) -> str:
     return f"{number} {unit}".rstrip()
 
 
-def write_relative_interval(metric: str, relation: Relation, low: float | None, high: float | None) -> str:
+def write_relative_interval(
+    metric: str, relation: Relation, low: float | None, high: float | None, unit: bool = True
+) -> str:
     """An interval of a comparison, such as ``+0.10 to +0.52 %``; empty where there is none."""
     if low is None or high is None:
         return ""
-    (lower, unit), (upper, _) = _relative(metric, relation, low), _relative(metric, relation, high)
-    return f"{lower} to {upper} {unit}".rstrip()
+    (lower, name), (upper, _) = _relative(metric, relation, low), _relative(metric, relation, high)
+    return f"{lower} to {upper} {name if unit else ''}".rstrip()
 
 
 def _relative(metric: str, relation: Relation, value: float) -> tuple[str, str]:

@@ -4,38 +4,46 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from ampc.evaluation.display import write_interval, write_relative, write_value
+from ampc.evaluation.display import (
+    QUANTITIES,
+    write_number,
+    write_relative,
+    write_relative_interval,
+    write_value,
+)
 from ampc.evaluation.latency import LatencyFigures
 from ampc.evaluation.summary import StatisticName, Summary
 from ampc.evaluation.verdicts import Verdict
 
-COLUMNS: tuple[tuple[str, str, StatisticName, bool], ...] = (
-    ("success", "success", "mean", True),
-    ("RMSE", "rmse", "mean", True),
-    ("steady error", "steady_error", "mean", False),
-    ("t95 median", "t95", "median", False),
-    ("t95 p95", "t95", "p95", False),
-    ("torque at limit", "torque_saturation", "mean", False),
-    ("beyond position limit", "position_violations", "mean", False),
-    ("beyond speed limit", "velocity_violations", "mean", False),
-    ("torque variation", "torque_variation", "mean", True),
-    ("time per step (contended)", "step_time_p50", "median", False),
+ROWS: tuple[tuple[str, StatisticName, bool], ...] = (
+    ("success", "mean", True),
+    ("rmse", "mean", True),
+    ("steady_error", "mean", False),
+    ("t95", "median", False),
+    ("t95", "p95", False),
+    ("torque_saturation", "mean", False),
+    ("position_violations", "mean", False),
+    ("velocity_violations", "mean", False),
+    ("torque_variation", "mean", True),
+    ("step_time_p50", "median", False),
 )
-"""Heading, metric, statistic, and whether the comparison with the expert is shown below the figure."""
+"""Metric, statistic, and whether the comparison with the expert is shown below the figure."""
 
 
 def summary_tables(summary: Summary) -> Iterator[Table]:
-    """One table per region, one row per controller, each figure above its interval."""
+    """One table per region: a row per figure, a column per controller, intervals in brackets."""
     for region in summary.regions:
-        first = summary.find(region, summary.expert, "success")
-        title = f"{region}: {first.tasks} tasks, {summary.confidence:.0%} intervals, against {summary.expert}"
-        table = Table(title=title, title_justify="left")
-        table.add_column("controller", no_wrap=True)
-        for heading, *_ in COLUMNS:
-            table.add_column(heading, justify="right")
+        n_tasks = summary.find(region, summary.expert, "success").tasks
+        title = f"{region}: {n_tasks} tasks, {summary.confidence:.0%} intervals; second lines are against"
+        table = Table(title=f"{title} {summary.expert}", title_justify="left")
+        table.add_column("")
         for controller in summary.controllers:
-            cells = [_cell(summary, region, controller, *column[1:]) for column in COLUMNS]
-            table.add_row(controller, *cells, end_section=True)
+            table.add_column(controller, justify="right")
+        for metric, statistic, compared in ROWS:
+            cells = [
+                _cell(summary, region, name, metric, statistic, compared) for name in summary.controllers
+            ]
+            table.add_row(_heading(metric, statistic), *cells)
         yield table
 
 
@@ -73,14 +81,28 @@ def latency_table(figures: Sequence[LatencyFigures], reference: str) -> Table:
     return table
 
 
+def _heading(metric: str, statistic: StatisticName) -> str:
+    quantity = QUANTITIES[metric]
+    qualifier = "" if statistic == "mean" or metric == "step_time_p50" else f" {statistic}"
+    contended = ", cores contended" if metric.startswith("step_time") else ""
+    unit = f", {quantity.unit}" if quantity.unit else ""
+    return f"{quantity.label}{qualifier}[dim]{unit}{contended}[/dim]"
+
+
 def _cell(
     summary: Summary, region: str, controller: str, metric: str, statistic: StatisticName, compared: bool
 ) -> str:
     figure = summary.find(region, controller, metric, statistic)
-    lines = [write_value(metric, figure.value), write_interval(metric, figure.low, figure.high)]
+    cell = write_number(metric, figure.value)
+    if figure.low is not None and figure.high is not None and figure.low < figure.high:
+        cell += f" ({write_number(metric, figure.low)} to {write_number(metric, figure.high)})"
     if compared and controller != summary.expert:
-        lines.append(write_relative(metric, figure.relation, figure.relative))
-    return "\n".join(filter(None, lines))
+        relative = write_relative(metric, figure.relation, figure.relative)
+        bounds = write_relative_interval(
+            metric, figure.relation, figure.relative_low, figure.relative_high, unit=False
+        )
+        cell += f"\n{relative} ({bounds})"
+    return cell
 
 
 def _met(verdict: Verdict) -> str:
