@@ -38,17 +38,20 @@ class SaturatedLQR:
         self.command_limit: FloatArray = np.full(n_joints, settings.command_limit)
         problem = DoubleIntegratorProblem(settings)
         A, B = problem.transition, problem.input_map[:, None]
+        unsolvable = (
+            "LQR has no stabilising gain for these weights; position_weight must be positive and the weights"
+            " not too far apart"
+        )
         try:
             self.cost_to_go = solve_discrete_are(
                 A, B, np.diag(settings.stage_weights), np.array([[settings.command_weight]])
             )
         except np.linalg.LinAlgError as error:
-            raise SettingsError(
-                "LQR has no stabilising gain for these weights; position_weight must be positive, and the"
-                f" weights not too far apart: {error}"
-            ) from error
+            raise SettingsError(f"{unsolvable}: {error}") from error
         curvature = settings.command_weight + problem.input_map @ self.cost_to_go @ problem.input_map
         self.gain: FloatArray = problem.input_map @ self.cost_to_go @ A / curvature
+        if not np.abs(np.linalg.eigvals(A - B * self.gain)).max() < 1.0:
+            raise SettingsError(unsolvable)
         self._q_ref = np.full(n_joints, np.nan)
 
     def reset(self, reference: Reference) -> None:

@@ -71,7 +71,7 @@ class BatchJointMPC:
         """
         states = stack_states(error, dq)
         commands, _ = self._solve(states.reshape(-1, 2))
-        return np.asarray(np.moveaxis(commands.reshape(*states.shape[:-1], -1), -1, -2))
+        return np.asarray(np.moveaxis(commands.reshape(*states.shape[:-1], self.problem.horizon), -1, -2))
 
     def first_input(self, error: FloatArray, dq: FloatArray) -> FloatArray:
         """First commands of the optimal plans (..., n) [rad/s^2]; arguments and errors as `plan`."""

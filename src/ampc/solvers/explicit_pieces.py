@@ -15,8 +15,9 @@ class ExplicitPieces:
 
     Given P, the inputs at a limit are known and the free ones solve ``H_ff u_f = -F_f x_0 - H_fa u_a``.
     What is kept is the map from (x_0, 1) to ``z``: the input itself where it is free,
-    ``u_k - g_k / H_kk`` with the gradient g where it is at a limit. So P is the optimal active set exactly if ``z_k > u_max`` where
-    P_k = 1, ``z_k < -u_max`` where P_k = -1, and ``|z_k| <= u_max`` elsewhere; the plan is then clip(z).
+    ``u_k - g_k / H_kk`` with the gradient g where it is at a limit. So P is the optimal active set exactly
+    if ``z_k > u_max`` where P_k = 1, ``z_k < -u_max`` where P_k = -1, and ``|z_k| <= u_max`` elsewhere; the
+    plan is then clip(z).
     (Bemporad et al., The explicit linear quadratic regulator for constrained systems, Automatica 38, 2002.)
 
     Attributes:
