@@ -94,18 +94,17 @@ def collect(
     runs = writer.missing(settings.episodes, settings.shard_episodes)
     stored = settings.episodes - sum(len(run) for run in runs)
     with EpisodeProgress(settings.episodes, stored, console) as progress:
-        shown = progress.console
         if stored and runs:
-            shown.print(f"{folder}: {stored:,} of {settings.episodes:,} episodes are there, going on")
+            progress.say(f"{folder}: {stored:,} of {settings.episodes:,} episodes are there, going on")
         recipe = _Recipe(setup, tasks, settings, folder, header)
         try:
             for count, rows in _work(recipe, runs, settings.workers or _count_cores()):
                 progress.add(count, rows)
         except KeyboardInterrupt:
-            shown.print(f"stopped: {progress.summary}. Run the same command again to go on")
+            progress.say(f"stopped: {progress.summary}. Run the same command again to go on")
             raise
-    if runs:
-        shown.print(f"collected {progress.summary}", highlight=False)
+        if runs:
+            progress.say(f"collected {progress.summary}")
     writer.finish(settings.episodes)
     return Dataset.open(folder)
 

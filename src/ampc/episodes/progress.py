@@ -66,4 +66,8 @@ class EpisodeProgress:
             self._last_line = now
             new = self._episodes - self._done
             left = (self._total - self._episodes) * (now - self._started) / new
-            self.console.print(f"collect: {self.summary}, {left:.0f} s left", highlight=False)
+            self.say(f"collect: {self.summary}, {left:.0f} s left")
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar, or to the log."""
+        self.console.print(line, highlight=False, soft_wrap=True)
