@@ -1,0 +1,100 @@
+"""Options of every verb; their docstrings are the command line's help."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from ampc.runs import EvaluationSettings, LearningSettings, RunSettings
+
+Robot = tyro.conf.Positional[str]
+RunFolder = tyro.conf.Positional[Path]
+Flat = tyro.conf.arg(name="")
+
+
+@dataclass(frozen=True)
+class Check:
+    """Say in plain words what is wrong or missing with an arm's model. Exit status 1 if it cannot be used."""
+
+    robot: Robot
+    """Name of a built-in arm, or path of an MJCF (.xml) or URDF (.urdf) file."""
+    end_effector: str | None = None
+    """Site or body that is the end effector; by default found by its name or at the tip."""
+    goal: Annotated[tuple[tuple[float, float, float], ...], tyro.conf.UseAppendAction] = ()
+    """End-effector goals to check, world frame [m]; may be given several times."""
+
+
+@dataclass(frozen=True)
+class Distill:
+    """The whole way: check, collect, train, export, evaluate, report. Run it again to go on after a stop.
+
+    Besides the options below: --preset NAME (quick or full) and --settings FILE (.toml or .json, as
+    settings.json in a run folder) set the defaults of all options.
+    """
+
+    robot: Robot
+    """Name of a built-in arm, or path of an MJCF (.xml) or URDF (.urdf) file."""
+    out: Path
+    """Folder of the run."""
+    settings: Annotated[RunSettings, Flat] = field(default_factory=RunSettings)
+
+
+@dataclass(frozen=True)
+class Collect(Distill):
+    """Begin a run and collect its demonstrations. Run it again to go on after a stop.
+
+    Takes --preset NAME and --settings FILE like distill.
+    """
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train the policies of a run on its demonstrations. Run it again to go on after a stop."""
+
+    run: RunFolder
+    """Folder of the run."""
+    settings: Annotated[LearningSettings, Flat] = field(default_factory=LearningSettings)
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write every policy of a run as ONNX, and prove that it computes what the trained policy does."""
+
+    run: RunFolder
+    """Folder of the run."""
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Compare expert, baselines and policies of a run on the same tasks. Goes on after a stop."""
+
+    run: RunFolder
+    """Folder of the run."""
+    settings: Annotated[EvaluationSettings, Flat] = field(default_factory=EvaluationSettings)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write a run's report: one HTML file with tables, figures and a video."""
+
+    run: RunFolder
+    """Folder of the run."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Check a dataset and say what is in it."""
+
+    dataset: tyro.conf.Positional[Path]
+    """Folder of the dataset, or of the run that it belongs to."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Time one control step of all controllers of a run in turns, literal IPOPT included."""
+
+    run: RunFolder
+    """Folder of the run; its policies must have been exported."""
+    tasks: int = 20
+    """Tasks to run."""

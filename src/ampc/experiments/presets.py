@@ -1,0 +1,40 @@
+"""Run settings by name: a first look, and the specification's protocol in full."""
+
+from typing import Literal
+
+from ampc.episodes.collection import CollectionSettings
+from ampc.errors import SettingsError
+from ampc.learning import training_preset
+from ampc.runs.settings import EvaluationSettings, LearningSettings, RunSettings
+
+PresetName = Literal["quick", "full"]
+
+PRESETS: dict[str, RunSettings] = {
+    "quick": RunSettings(
+        collection=CollectionSettings(episodes=2500),
+        learning=LearningSettings(training=training_preset("short")),
+        evaluation=EvaluationSettings(tasks_per_region=200),
+    ),
+    "full": RunSettings(
+        collection=CollectionSettings(episodes=5000),
+        learning=LearningSettings(
+            architectures=("ffn", "lstm", "gru", "transformer"),
+            seeds=(0, 1, 2),
+            training=training_preset("paper"),
+        ),
+        evaluation=EvaluationSettings(tasks_per_region=1000),
+    ),
+}
+"""``quick``: one feed-forward policy in a few minutes, to see the whole way. ``full``: 5,000 episodes, four
+architectures with three seeds each, 1,000 tasks in each region: about an hour on two cores."""
+
+
+def preset(name: str) -> RunSettings:
+    """Settings of that name.
+
+    Raises:
+        SettingsError: If there are none.
+    """
+    if name not in PRESETS:
+        raise SettingsError(f"unknown preset {name!r}; choose one of {', '.join(PRESETS)}")
+    return PRESETS[name]

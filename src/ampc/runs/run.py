@@ -1,0 +1,296 @@
+"""One run, one folder: settings, dataset, policies, evaluation, report. Every stage goes on where it was."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from rich.console import Console
+
+from ampc.episodes.collection import collect
+from ampc.episodes.dataset import Dataset
+from ampc.episodes.setup import ControllerKind, ControllerSettings, EpisodeSetup
+from ampc.errors import PolicyError, SettingsError
+from ampc.evaluation import (
+    Benchmark,
+    Latency,
+    Summary,
+    judge,
+    measure_latency,
+    save_verdicts,
+    summarise,
+)
+from ampc.evaluation.verdicts import EXPERT, PAPER, SEQUENCE_MODELS, STRICT, Verdict
+from ampc.policies.spec import NetworkSettings, PolicySpec
+from ampc.provenance import provenance
+from ampc.robots import Robot, load_robot, suggested_command_limit
+from ampc.runs.settings import EvaluationSettings, LearningSettings, RunSettings
+from ampc.settings import differences, load_settings, save_settings, to_dict
+from ampc.tasks import Task, TaskSampler, convergence_by_region, save_tasks
+
+EXPERT_NAME: ControllerKind = "mpc"
+"""Name of the expert in tables and figures."""
+
+
+class Run:
+    """A run's folder and its stages.
+
+    Example:
+        >>> run = Run.create("runs/mine", RunSettings(robot=RobotSettings("my_arm.xml")))
+        >>> run.collect(), run.train(), run.export(), run.evaluate()
+        >>> print(run.report())
+
+    Attributes:
+        folder: The run's folder.
+        settings: Its resolved settings.
+    """
+
+    def __init__(self, folder: Path, settings: RunSettings, console: Console | None = None) -> None:
+        """Wrap a folder; use `create` or `open`."""
+        self.folder = folder
+        self.settings = settings
+        self.console = console or Console()
+
+    @classmethod
+    def create(cls, folder: str | Path, settings: RunSettings, console: Console | None = None) -> Self:
+        """Begin a run, or go on with one of the same settings.
+
+        Raises:
+            SettingsError: If the folder holds a run of other settings; the message lists the differences.
+            RobotError: If the robot cannot be loaded.
+        """
+        folder = Path(folder)
+        run = cls(folder, _resolve(settings, console), console)
+        path = folder / "settings.json"
+        if path.exists():
+            changes = differences(to_dict(load_settings(RunSettings, path)), to_dict(run.settings))
+            if changes:
+                raise SettingsError(
+                    f"{folder} holds a run of other settings:\n  " + "\n  ".join(changes) + "\n"
+                    "Choose another folder with --out, or change a stage with its own command"
+                )
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_settings(run.settings, path)
+        return run
+
+    @classmethod
+    def open(cls, folder: str | Path, console: Console | None = None) -> Self:
+        """Open a run that was begun before.
+
+        Raises:
+            SettingsError: If the folder holds none.
+        """
+        folder = Path(folder)
+        if not (folder / "settings.json").exists():
+            raise SettingsError(
+                f"{folder} holds no run (no settings.json); begin one with: ampc collect --out {folder}"
+            )
+        return cls(folder, load_settings(RunSettings, folder / "settings.json"), console)
+
+    def change(
+        self, learning: LearningSettings | None = None, evaluation: EvaluationSettings | None = None
+    ) -> None:
+        """Replace the settings of later stages; what was trained or evaluated before is kept."""
+        learning = learning or self.settings.learning
+        evaluation = evaluation or self.settings.evaluation
+        self.settings = dataclasses.replace(self.settings, learning=learning, evaluation=evaluation)
+        save_settings(self.settings, self.folder / "settings.json")
+
+    @cached_property
+    def robot(self) -> Robot:
+        """The arm."""
+        return load_robot(self.settings.robot.source, self.settings.robot.end_effector)
+
+    @property
+    def dataset(self) -> Dataset:
+        """The demonstrations.
+
+        Raises:
+            DatasetError: If they have not been collected, or are damaged.
+        """
+        return Dataset.open(self.folder / "dataset")
+
+    def policies(self) -> dict[str, Path]:
+        """Name and folder of each policy that the settings ask for, trained or not."""
+        settings = self.settings.learning
+        several = len(settings.seeds) > 1
+        return {
+            f"{architecture}-{seed}" if several else architecture: self.folder
+            / "policies"
+            / f"{architecture}-{seed}"
+            for architecture in settings.architectures
+            for seed in settings.seeds
+        }
+
+    def collect(self) -> Dataset:
+        """Collect the demonstrations."""
+        with self._stage("collect"):
+            return collect(
+                self._setup(EXPERT_NAME),
+                self.settings.tasks,
+                self.settings.collection,
+                self.folder / "dataset",
+                self.console,
+            )
+
+    def train(self) -> None:
+        """Train every policy that the settings ask for."""
+        from ampc.learning.behaviour_cloning import train_policy  # torch is needed by this stage only
+
+        settings = self.settings.learning
+        dataset = self.dataset
+        with self._stage("train"):
+            for name, folder in self.policies().items():
+                architecture, seed = folder.name.rsplit("-", 1)
+                network = NetworkSettings(
+                    architecture=architecture,  # type: ignore[arg-type]
+                    hidden_size=settings.hidden_size,
+                    layers=settings.layers,
+                )
+                spec = PolicySpec.for_robot(
+                    self.robot,
+                    self.settings.plant.control_period,
+                    (self.settings.mpc.command_limit,) * self.robot.n_actuated,
+                    self.settings.torque_law,
+                    settings.inputs,
+                    network,
+                )
+                training = dataclasses.replace(settings.training, seed=int(seed))
+                self.console.print(f"[bold]{name}[/bold]")
+                train_policy(dataset, spec, training, folder, self.console)
+
+    def export(self) -> dict[str, Path]:
+        """Write ``policy.onnx`` into every policy's folder; name and path of each."""
+        from ampc.export.onnx import export_onnx
+        from ampc.policies.policy import Policy
+
+        exported: dict[str, Path] = {}
+        with self._stage("export"):
+            for name, folder in self.policies().items():
+                path = folder / "policy.onnx"
+                weights = folder / "policy.safetensors"
+                if not (
+                    path.exists() and weights.exists() and path.stat().st_mtime > weights.stat().st_mtime
+                ):
+                    parity = export_onnx(Policy.load(folder, self.robot), path)
+                    (folder / "parity.json").write_text(json.dumps(dataclasses.asdict(parity)) + "\n")
+                    self.console.print(f"{path}: differs from the trained policy by {parity.command:.1e}")
+                exported[name] = path
+        return exported
+
+    def evaluate(self) -> tuple[Summary, list[Verdict], Latency]:
+        """Compare expert, baselines and policies on the same tasks, and judge the policies."""
+        settings = self.settings.evaluation
+        folder = self.folder / "evaluation"
+        with self._stage("evaluate"):
+            sampler = TaskSampler(self.robot, self.settings.tasks)
+            tasks: dict[str, list[Task]] = {}
+            for region in settings.regions:
+                if len(sampler.workspace.pool[region]) == 0:
+                    self.console.print(f"[yellow]{self.robot.name} has no {region} goals; region left out[/]")
+                    continue
+                tasks[region] = sampler.sample(settings.tasks_per_region, region, settings.seed)
+                path = self.folder / "tasks" / f"{region}.parquet"
+                save_tasks(path, tasks[region], self.robot, self.settings.tasks, settings.seed)
+            result = Benchmark(folder, self._setups(), tasks, settings.benchmark).run(self.console)
+            groups = self._seed_groups()
+            summary = summarise(result, EXPERT_NAME, groups=groups)
+            summary.save(folder)
+            verdicts = judge(summary, EXPERT_NAME, EXPERT)
+            for architecture in self.settings.learning.architectures:
+                strict = STRICT if architecture == "ffn" else SEQUENCE_MODELS
+                verdicts += judge(summary, architecture, (*strict, *PAPER))
+            save_verdicts(verdicts, folder)
+
+            latency = self.measure_latency(settings.latency_tasks)
+            latency.save(folder)
+            rows = convergence_by_region(self.robot, 500, settings.seed, tuple(tasks), self.settings.tasks)  # type: ignore[arg-type]
+            (folder / "inverse_kinematics.json").write_text(
+                json.dumps([dataclasses.asdict(row) for row in rows], indent=2) + "\n"
+            )
+        return summary, verdicts, latency
+
+    def measure_latency(self, tasks: int) -> Latency:
+        """Time all controllers step by step in turns, literal IPOPT included, on so many tasks."""
+        settings = self.settings.evaluation
+        timed = TaskSampler(self.robot, self.settings.tasks).sample(tasks, "interior", settings.seed)
+        setups = {**self._setups(), "mpc-ipopt": self._setup("mpc-ipopt")}
+        return measure_latency(setups, timed, settings.benchmark.duration)
+
+    def report(self) -> Path:
+        """Write ``report.html``; its path."""
+        from ampc.report import build_report  # matplotlib and av are needed by this stage only
+
+        with self._stage("report"):
+            return build_report(self.folder)
+
+    def _setups(self) -> dict[str, EpisodeSetup]:
+        """Recipe of every controller that is compared, by name, the expert first."""
+        kinds: tuple[ControllerKind, ...] = (EXPERT_NAME, *self.settings.evaluation.baselines)
+        setups: dict[str, EpisodeSetup] = {kind: self._setup(kind) for kind in kinds}
+        return setups | {name: self._policy_setup(name, path) for name, path in self.policies().items()}
+
+    def _setup(self, kind: ControllerKind) -> EpisodeSetup:
+        settings = self.settings
+        controller = ControllerSettings(
+            kind=kind,
+            mpc=settings.mpc,
+            torque_law=settings.torque_law,
+            inverse_kinematics=settings.inverse_kinematics,
+            name=kind,
+        )
+        return EpisodeSetup(settings.robot, controller, settings.plant)
+
+    def _policy_setup(self, name: str, folder: Path) -> EpisodeSetup:
+        path = folder / "policy.onnx"
+        if not path.exists():
+            raise PolicyError(
+                f"{path} is missing; run: ampc train {self.folder} && ampc export {self.folder}"
+            )
+        setup = self._setup("policy")
+        return dataclasses.replace(
+            setup, controller=dataclasses.replace(setup.controller, policy=path, name=name)
+        )
+
+    def _seed_groups(self) -> dict[str, tuple[str, ...]]:
+        settings = self.settings.learning
+        if len(settings.seeds) == 1:
+            return {}
+        return {
+            architecture: tuple(f"{architecture}-{seed}" for seed in settings.seeds)
+            for architecture in settings.architectures
+        }
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        """Announce a stage; when it is done, note where its result comes from and how long it took."""
+        self.console.rule(f"[bold]{name}")
+        started = time.monotonic()
+        yield
+        path = self.folder / "provenance.json"
+        stages = json.loads(path.read_text()) if path.exists() else {}
+        stages[name] = {**provenance(), "seconds": round(time.monotonic() - started, 1)}
+        path.write_text(json.dumps(stages, indent=2) + "\n")
+
+
+def _resolve(settings: RunSettings, console: Console | None) -> RunSettings:
+    """Make the robot's path absolute and the command limit one that the motors can follow."""
+    robot = load_robot(settings.robot.source, settings.robot.end_effector)
+    settings = dataclasses.replace(settings, robot=dataclasses.replace(settings.robot, source=robot.source))
+    if settings.adapt_command_limit:
+        possible = suggested_command_limit(robot)
+        if possible < settings.mpc.command_limit:
+            if console is not None:
+                console.print(
+                    f"{robot.name}: commands limited to {possible:g} rad/s^2 instead of"
+                    f" {settings.mpc.command_limit:g}: the motors cannot do more everywhere"
+                )
+            settings = dataclasses.replace(
+                settings, mpc=dataclasses.replace(settings.mpc, command_limit=possible)
+            )
+    return settings

@@ -1,0 +1,87 @@
+"""Everything that a run depends on, stage by stage."""
+
+from dataclasses import dataclass, field
+
+from ampc.control.torque_laws import TorqueLawName
+from ampc.episodes.collection import CollectionSettings
+from ampc.episodes.setup import ControllerKind, RobotSettings
+from ampc.errors import SettingsError
+from ampc.evaluation import BenchmarkSettings
+from ampc.learning import TrainingSettings
+from ampc.plants import PlantSettings
+from ampc.policies.spec import Architecture, InputSettings
+from ampc.robots import InverseKinematicsSettings
+from ampc.solvers import JointMPCSettings
+from ampc.tasks import REGIONS, Region, TaskSettings
+
+
+@dataclass(frozen=True)
+class LearningSettings:
+    """Which policies are trained, and how."""
+
+    architectures: tuple[Architecture, ...] = ("ffn",)
+    """Networks to train, each from the same dataset."""
+    seeds: tuple[int, ...] = (0,)
+    """Seeds of weights and batches; each architecture is trained once a seed."""
+    inputs: InputSettings = field(default_factory=InputSettings)
+    """What the policies see."""
+    hidden_size: int | None = None
+    """Width of the networks; None for each architecture's default."""
+    layers: int | None = None
+    """Depth of the networks; None for each architecture's default."""
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    """The training protocol; its seed is replaced by each of `seeds`."""
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """On which tasks the controllers are compared, and against which baselines."""
+
+    tasks_per_region: int = 1000
+    """Number of tasks in each region; all controllers meet the same ones."""
+    regions: tuple[Region, ...] = REGIONS
+    """Regions of the workspace that goals are drawn from."""
+    seed: int = 1
+    """Seed of the evaluation tasks; must not be that of the demonstrations."""
+    baselines: tuple[ControllerKind, ...] = ("lqr", "table")
+    """Controllers beside the expert and the policies."""
+    latency_tasks: int = 10
+    """Tasks on which the time per step of all controllers, literal IPOPT included, is measured in turns."""
+    benchmark: BenchmarkSettings = field(default_factory=BenchmarkSettings)
+    """How the benchmark is run, and what counts as success."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Everything that a run depends on."""
+
+    robot: RobotSettings = field(default_factory=RobotSettings)
+    """Which arm."""
+    plant: PlantSettings = field(default_factory=PlantSettings)
+    """How it is simulated."""
+    mpc: JointMPCSettings = field(default_factory=JointMPCSettings)
+    """The expert's optimal control problem."""
+    adapt_command_limit: bool = True
+    """Lower ``mpc.command_limit`` to what the arm's motors can do, if they cannot do more."""
+    torque_law: TorqueLawName = "computed-torque"
+    """How commands become torques."""
+    inverse_kinematics: InverseKinematicsSettings = field(default_factory=InverseKinematicsSettings)
+    """How goals become joint references."""
+    tasks: TaskSettings = field(default_factory=TaskSettings)
+    """What the tasks look like, in training and evaluation."""
+    collection: CollectionSettings = field(default_factory=CollectionSettings)
+    """How many demonstrations are collected, and where."""
+    learning: LearningSettings = field(default_factory=LearningSettings)
+    """Which policies are trained, and how."""
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    """What is compared, and where."""
+
+    def __post_init__(self) -> None:
+        if self.collection.seed == self.evaluation.seed:
+            raise SettingsError(
+                f"collection.seed and evaluation.seed are both {self.collection.seed}: the policies would be"
+                " judged on tasks they were trained on; choose different seeds"
+            )
+        for name in ("architectures", "seeds"):
+            if not getattr(self.learning, name):
+                raise SettingsError(f"learning.{name} is empty; name at least one")
