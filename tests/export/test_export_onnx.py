@@ -1,4 +1,5 @@
 import itertools
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -15,6 +16,7 @@ from ampc.policies import InputSettings, NetworkSettings
 from ampc.policies.law import TorchPolicy
 from ampc.policies.policy import Policy
 
+REPOSITORY = Path(__file__).parents[2]
 ARCHITECTURES = ("ffn", "lstm", "gru", "transformer")
 INPUTS = {
     "state-error": InputSettings(history=10),
@@ -100,6 +102,21 @@ def test_onnxruntime_alone_gives_the_same_from_the_documented_inputs(make_spec, 
     expected = policy.eval()(*(torch.tensor(feeds[name]) for name in feeds), *unused)
     np.testing.assert_allclose(raw, expected.detach(), atol=1e-5)
     np.testing.assert_allclose(command, policy.saturate(expected).detach(), atol=1e-5)
+
+
+def test_the_documented_loop_without_ampc_gives_the_same(make_spec, tmp_path, monkeypatch):
+    inputs = InputSettings(history=3, stride=2)
+    export_onnx(make_policy(make_spec, "ffn", inputs=inputs), tmp_path / "policy.onnx")
+    section = (REPOSITORY / "docs" / "policies.md").read_text().split("## Without ampc")[1]
+    monkeypatch.chdir(tmp_path)
+    documented = {}
+    exec(section.split("```python")[1].split("```")[0], documented)
+    law = OnnxPolicy(tmp_path / "policy.onnx")
+    rng = np.random.default_rng(0)
+    q_ref = rng.normal(size=3)
+    law.reset(Reference(np.zeros(3), q_ref))
+    for q, dq in rng.normal(size=(12, 2, 3)):
+        np.testing.assert_allclose(documented["command"](q, dq, q_ref), law.command(q, dq), atol=1e-6)
 
 
 def test_the_file_is_valid_onnx_and_tells_nothing_of_the_machine(make_spec, tmp_path):

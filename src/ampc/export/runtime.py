@@ -111,7 +111,7 @@ class OnnxPolicy:
     @property
     def raw_command(self) -> FloatArray:
         """The last command before saturation (m,)."""
-        return self._raw.astype(np.float64)
+        return np.array(self._raw, np.float64)
 
     def _bind(self, exchanged: dict[str, str]) -> ort.IOBinding:
         """All inputs and outputs bound to their arrays, or to that of the port they are exchanged with."""

@@ -79,7 +79,7 @@ class TorchPolicy:
                 output = outputs[:, -1]
             else:
                 output = self._policy(states, self._reference, self._goal, past_commands)
-        raw = output[0].double().numpy()
+        raw = output[0].double().cpu().numpy()
         if not np.isfinite(raw).all():
             raise PolicyError(f"policy {self.name!r} returned a non-finite command: {raw}")
         self.raw_command = raw
@@ -89,5 +89,6 @@ class TorchPolicy:
         return command
 
     def _tensor(self, values: NDArray[np.floating]) -> Tensor:
-        """Batch of one, in the policy's precision."""
-        return torch.tensor(values, dtype=self._policy.features.mean.dtype)[None]
+        """Batch of one, where the policy is and in its precision."""
+        like = self._policy.features.mean
+        return torch.tensor(values, dtype=like.dtype, device=like.device)[None]

@@ -6,7 +6,6 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ampc.policies.spec import PolicySpec
 
@@ -62,36 +61,12 @@ class Recurrent(nn.Module):
         return cast(Tensor, self.readout(outputs[:, -1]))
 
 
-class EncoderLayer(nn.Module):
-    """Pre-normalised self-attention and feed-forward block (Xiong et al. 2020, arXiv 2002.04745).
-
-    Written out because `torch.nn.TransformerEncoderLayer` switches to a fused kernel in evaluation, whose
-    results differ from those of training and which does not export.
-    """
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self._heads = heads
-        self.attention_norm = nn.LayerNorm(width)
-        self.query_key_value = nn.Linear(width, 3 * width)
-        self.projection = nn.Linear(width, width)
-        self.expansion_norm = nn.LayerNorm(width)
-        self.expansion = nn.Linear(width, 4 * width)
-        self.contraction = nn.Linear(4 * width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Embeddings (B, T, width) in and out."""
-        batch, length, width = x.shape
-        projected = self.query_key_value(self.attention_norm(x))
-        query, key, value = projected.view(batch, length, 3, self._heads, -1).permute(2, 0, 3, 1, 4)
-        attended = functional.scaled_dot_product_attention(query, key, value)
-        x = x + self.projection(attended.transpose(1, 2).reshape(batch, length, width))
-        expanded = functional.relu(self.expansion(self.expansion_norm(x)))
-        return cast(Tensor, x + self.contraction(expanded))
-
-
 class Transformer(nn.Module):
-    """Encoder with sinusoidal positions (Vaswani et al. 2017, arXiv 1706.03762) and mean pooling."""
+    """Encoder with sinusoidal positions (Vaswani et al. 2017, arXiv 1706.03762) and mean pooling.
+
+    Its layers normalise before attention and feed-forward block, which trains without a warm-up of the
+    learning rate (Xiong et al. 2020, arXiv 2002.04745).
+    """
 
     positions: Tensor
 
@@ -100,7 +75,14 @@ class Transformer(nn.Module):
     ) -> None:
         super().__init__()
         self.embedding = nn.Linear(n_features, width)
-        self.layers = nn.Sequential(*(EncoderLayer(width, heads) for _ in range(depth)))
+        self.layers = nn.Sequential(
+            *(
+                nn.TransformerEncoderLayer(
+                    width, heads, 4 * width, dropout=0.0, batch_first=True, norm_first=True
+                )
+                for _ in range(depth)
+            )
+        )
         self.norm = nn.LayerNorm(width)
         self.readout = nn.Linear(width, n_outputs)
         angles = torch.arange(history)[:, None] * torch.exp(
