@@ -1,5 +1,6 @@
 """The arm as MuJoCo simulates it, stepped at the control period."""
 
+import copy
 from collections import deque
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 from ampc.arrays import FloatArray
 from ampc.errors import SettingsError, TaskError
 from ampc.plants.measurement import Measurement
-from ampc.plants.variation import vary
+from ampc.plants.variation import apply_variation
 from ampc.robots.robot import Robot
 from ampc.tasks.task import PlantVariation, Task
 
@@ -83,6 +84,11 @@ class MujocoPlant:
         self._site = robot.end_effector_id
         self._lower, self._upper = robot.torque_limits.T
         self.applied_torque: FloatArray = np.zeros(robot.n_actuated)
+        self._model = copy.copy(robot.model)
+        self._model.opt.timestep = self.settings.physics_step
+        # MuJoCo would otherwise silently put a diverging arm back to its zero pose and go on.
+        self._model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
+        self._data = mujoco.MjData(self._model)
         self._load(PlantVariation())
         self._restart(robot.home, seed=0)
 
@@ -140,12 +146,8 @@ class MujocoPlant:
         return self._measure()
 
     def _load(self, variation: PlantVariation) -> None:
+        apply_variation(self.robot, variation, self._model, self._data)
         self._variation = variation
-        self._model = vary(self.robot, variation)
-        self._model.opt.timestep = self.settings.physics_step
-        # MuJoCo would otherwise silently put a diverging arm back to its zero pose and go on.
-        self._model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
-        self._data = mujoco.MjData(self._model)
 
     def _restart(self, start: FloatArray, seed: int) -> None:
         mujoco.mj_resetData(self._model, self._data)

@@ -13,8 +13,35 @@ from ampc.tasks.task import PlantVariation
 _SCALES = ("mass_scale", "inertia_scale", "com_scale", "length_scale", "damping_scale")
 
 
+_VARIED_FIELDS = (
+    "body_mass",
+    "body_inertia",
+    "body_ipos",
+    "body_iquat",
+    "body_pos",
+    "body_sameframe",
+    "site_pos",
+    "site_sameframe",
+    "dof_damping",
+    "dof_dampingpoly",
+)
+
+
 def vary(robot: Robot, variation: PlantVariation) -> mujoco.MjModel:
-    """Apply a variation to a private copy of the robot's model.
+    """Apply a variation to a private copy of the robot's model; see `apply_variation`.
+
+    Returns:
+        A compiled model of the same structure.
+    """
+    model = copy.copy(robot.model)
+    apply_variation(robot, variation, model, mujoco.MjData(model))
+    return model
+
+
+def apply_variation(
+    robot: Robot, variation: PlantVariation, model: mujoco.MjModel, data: mujoco.MjData
+) -> None:
+    """Make a copy of the robot's model, whatever variation it has so far, one of this variation.
 
     Link i is the body of joint i with everything welded to it. ``length_scale`` moves the next joint (or the
     end effector), ``com_scale`` the centre of mass, both away from the link's own joint; the payload is a
@@ -23,19 +50,18 @@ def vary(robot: Robot, variation: PlantVariation) -> mujoco.MjModel:
     Args:
         robot: The nominal arm; its model is left as it is.
         variation: Factors and payload to apply.
-
-    Returns:
-        A compiled model of the same structure.
+        model: The copy, changed in place.
+        data: Its data; overwritten, to be reset by the caller.
 
     Raises:
         TaskError: If factors are not positive and one per joint, or another quantity is negative.
     """
     _validate(robot, variation)
-    model = copy.copy(robot.model)
+    for field in _VARIED_FIELDS:
+        getattr(model, field)[:] = getattr(robot.model, field)
     joints = [model.joint(name).id for name in robot.joint_names]
-    body_of_joint = model.jnt_bodyid[joints]
-    link_of_body = _link_of_body(model, body_of_joint)
-    nominal = mujoco.MjData(model)
+    link_of_body = _link_of_body(model, model.jnt_bodyid[joints])
+    nominal = data
     nominal.qpos[:] = model.qpos0
     mujoco.mj_kinematics(model, nominal)
     mujoco.mj_comPos(model, nominal)
@@ -61,7 +87,6 @@ def vary(robot: Robot, variation: PlantVariation) -> mujoco.MjModel:
         _add_point_mass(model, int(model.site_bodyid[site]), model.site_pos[site], variation.payload)
 
     mujoco.mj_setConst(model, nominal)
-    return model
 
 
 def _validate(robot: Robot, variation: PlantVariation) -> None:
