@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -112,10 +113,11 @@ def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def _print_help(console: Console) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2))
     for verb, (kind, _) in VERBS.items():
-        table.add_row(f"[bold]{verb}[/]", kind.__doc__.partition("\n\n")[0].strip())
+        table.add_row(f"[bold]{verb}[/]", (inspect.getdoc(kind) or "").partition("\n\n")[0])
     console.print(f"[bold]ampc {__version__}[/]: from a slow MPC to a fast, measured, exported policy\n")
     console.print(escape("usage: ampc VERB [options]      (ampc VERB --help lists them)\n"))
     console.print(table)
-    console.print(
-        "\nfirst steps:\n  ampc check my_arm.xml\n  ampc distill my_arm.xml --preset quick --out runs/mine"
-    )
+    console.print("
+first steps:")
+    console.print("  ampc check my_arm.xml")
+    console.print("  ampc distill my_arm.xml --preset quick --out runs/mine")

@@ -83,7 +83,7 @@ def build_controller(settings: ControllerSettings, robot: Robot, plant: PlantSet
     """Make a controller for a robot, running at the plant's control period.
 
     Raises:
-        SettingsError: If the arm has passive joints, or the MPC's step is not the control period.
+        SettingsError: If the arm has passive joints, or a policy is asked for without a file.
         PolicyError: If a policy is not for this robot or control period.
     """
     if robot.n_actuated != robot.n_joints:
