@@ -148,7 +148,8 @@ def require_fit(dataset: "Dataset", spec: PolicySpec) -> None:
     if dataset.meta.robot_fingerprint != spec.robot_fingerprint:
         raise DatasetError(
             f"{dataset.path} is of robot {dataset.meta.robot!r} ({dataset.meta.robot_fingerprint}), "
-            f"the policy is to be for {spec.robot!r} ({spec.robot_fingerprint}); collect a dataset with that robot"
+            f"the policy is to be for {spec.robot!r} ({spec.robot_fingerprint}): "
+            "collect a dataset with that robot"
         )
 
 
