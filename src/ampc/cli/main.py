@@ -117,7 +117,6 @@ def _print_help(console: Console) -> None:
     console.print(f"[bold]ampc {__version__}[/]: from a slow MPC to a fast, measured, exported policy\n")
     console.print(escape("usage: ampc VERB [options]      (ampc VERB --help lists them)\n"))
     console.print(table)
-    console.print("
-first steps:")
+    console.print("\nfirst steps:")
     console.print("  ampc check my_arm.xml")
     console.print("  ampc distill my_arm.xml --preset quick --out runs/mine")
