@@ -190,6 +190,8 @@ def test_nonsense_is_refused(tmp_path):
         Benchmark(tmp_path, {}, TASKS)
     with pytest.raises(SettingsError, match="none for boundary"):
         Benchmark(tmp_path, {"expert": ToySetup()}, {"interior": toy_tasks(1), "boundary": []})
+    with pytest.raises(SettingsError, match="'expert' and 'other' do not"):
+        run(tmp_path, {"expert": ToySetup(), "other": ToySetup(arm="another")})
     with pytest.raises(SettingsError, match=r"benchmark\.chunk"):
         BenchmarkSettings(chunk=0)
     result = run(tmp_path, {"expert": ToySetup()})

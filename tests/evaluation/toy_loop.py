@@ -70,13 +70,14 @@ class ToySetup:
     stiffness: float = 16.0
     delay: float = 0.0
     file: Path | None = None
+    arm: str = "toy"
 
     def build_robot(self) -> SimpleNamespace:
         return SimpleNamespace(
             position_limits=np.array([[-10.0, 10.0]]),
             velocity_limits=np.array([50.0]),
             torque_limits=np.array([[-20.0, 20.0]]),
-            fingerprint="toy",
+            fingerprint=self.arm,
         )
 
     def build(self) -> tuple[ToyPlant, ToyController]:

@@ -115,6 +115,7 @@ class Benchmark:
             The result, also written to ``episodes.parquet`` and ``benchmark.json`` in the folder.
 
         Raises:
+            SettingsError: If the setups are of different arms.
             AmpcError: If a setup cannot be built, or a task is not for its robot.
         """
         chunk_folder = self.folder / "chunks"
@@ -146,6 +147,12 @@ class Benchmark:
         return BenchmarkResult.open(self.folder)
 
     def _plan(self, chunk_folder: Path) -> Iterator[tuple[Part, Chunk]]:
+        arms = {name: setup.build_robot().fingerprint for name, setup in self._setups.items()}
+        other = [name for name, arm in arms.items() if arm != next(iter(arms.values()))]
+        if other:
+            raise SettingsError(
+                f"all controllers of a benchmark run on one arm; {next(iter(arms))!r} and {other[0]!r} do not"
+            )
         for name, setup in self._setups.items():
             setup_key = setup_fingerprint(setup)
             for region, tasks in self._tasks.items():

@@ -18,7 +18,6 @@ from ampc.evaluation.statistics import (
     Relation,
     Statistic,
     TaskBootstrap,
-    interquartile_mean,
     maximum,
     mean,
     quantile,
@@ -26,7 +25,7 @@ from ampc.evaluation.statistics import (
     success_share,
 )
 
-StatisticName = Literal["mean", "median", "p95", "interquartile mean", "max"]
+StatisticName = Literal["mean", "median", "p95", "max"]
 
 ALL_REGIONS = "all"
 OUT_OF_DISTRIBUTION = "out-of-distribution"
@@ -36,7 +35,6 @@ STATISTICS: dict[StatisticName, Statistic] = {
     "mean": mean,
     "median": quantile(0.5),
     "p95": quantile(0.95),
-    "interquartile mean": interquartile_mean,
     "max": maximum,
 }
 
@@ -57,7 +55,6 @@ class FigureKind:
 
 FIGURES = (
     FigureKind("rmse", "mean", "ratio", "m"),
-    FigureKind("rmse", "interquartile mean", "ratio", "m"),
     FigureKind("success", "mean", "difference", ""),
     FigureKind("steady_error", "mean", "difference", "m"),
     FigureKind("steady_error", "median", "difference", "m"),
