@@ -29,16 +29,12 @@ class JointMPC:
         Args:
             settings: Horizon, weights and limit.
             n_joints: Number of joints n.
-            solver: ``exact`` for DAQP joint by joint, ``ipopt`` for the literal formulation, warm-started
-                along an episode. Both give the same commands.
+            solver: ``exact`` for DAQP joint by joint, ``ipopt`` for the literal formulation. Both give the
+                same commands, which depend on the state and the reference alone.
         """
         self.name = "MPC" if solver == "exact" else "MPC (IPOPT)"
         self.command_limit: FloatArray = np.full(n_joints, settings.command_limit)
-        self._solver = (
-            ExactJointMPC(settings)
-            if solver == "exact"
-            else IpoptJointMPC(settings, n_joints, warm_start=True)
-        )
+        self._solver = ExactJointMPC(settings) if solver == "exact" else IpoptJointMPC(settings, n_joints)
         self._q_ref = np.full(n_joints, np.nan)
 
     def reset(self, reference: Reference) -> None:
@@ -50,8 +46,6 @@ class JointMPC:
         if reference.q is None:
             raise SolverError(f"{self.name} needs a joint reference")
         self._q_ref = reference.q
-        if isinstance(self._solver, IpoptJointMPC):
-            self._solver.forget()
 
     def command(self, q: FloatArray, dq: FloatArray) -> FloatArray:
         """First input of the optimal plan (n,) [rad/s^2].

@@ -1,7 +1,5 @@
 """The expert as the paper specifies it: CasADi and IPOPT, states and inputs of all joints as variables."""
 
-from typing import Any
-
 import casadi as ca
 import numpy as np
 
@@ -30,7 +28,8 @@ class IpoptJointMPC:
         Args:
             settings: Horizon, weights and limit.
             n_joints: Number of joints n.
-            warm_start: Whether a solve starts from the variables and multipliers of the one before.
+            warm_start: Whether a solve starts from the variables and multipliers of the one before. An
+                interior-point method gains next to nothing by it.
             tolerance: IPOPT's ``tol``, relative.
             max_iterations: Iterations after which IPOPT gives up.
         """
@@ -57,19 +56,7 @@ class IpoptJointMPC:
         opti.subject_to(opti.bounded(-self._limit, ca.vec(u), self._limit))
         opti.minimize(cost)
 
-        options: dict[str, Any] = {
-            "print_level": 0,
-            "sb": "yes",
-            "tol": tolerance,
-            "max_iter": max_iterations,
-        }
-        if warm_start:
-            options |= {
-                "warm_start_init_point": "yes",
-                "warm_start_bound_push": 1e-6,
-                "warm_start_mult_bound_push": 1e-6,
-                "mu_init": 1e-5,
-            }
+        options = {"print_level": 0, "sb": "yes", "tol": tolerance, "max_iter": max_iterations}
         opti.solver("ipopt", {"print_time": False, "expand": True}, options)
         self.forget()
 
@@ -97,9 +84,10 @@ class IpoptJointMPC:
         try:
             solution = self._opti.solve()
         except RuntimeError as error:
+            status = self._return_status() or str(error)
             # A failed iterate is no start for the next solve.
             self.forget()
-            raise SolverError(f"IPOPT failed: {self._return_status() or error}") from error
+            raise SolverError(f"IPOPT failed: {status}") from error
         commands = np.asarray(solution.value(self._commands), dtype=np.float64)
         if self._warm_start:
             self._opti.set_initial(solution.value_variables())
