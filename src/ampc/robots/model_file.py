@@ -87,7 +87,7 @@ def read_model_file(source: str | Path) -> ModelFile:
     """
     if str(source) in BUILT_IN:
         path = Path(str(resources.files("ampc.robots") / "assets" / BUILT_IN[str(source)]))
-        return ModelFile(_parse_mjcf(path), str(source))
+        return ModelFile(_parse(path), str(source))
 
     path = Path(source).expanduser().resolve()
     if not path.exists():
@@ -104,7 +104,7 @@ def read_model_file(source: str | Path) -> ModelFile:
     except ET.ParseError as error:
         raise RobotError(f"{path}: not well-formed XML: {error}") from error
     if root.tag == "mujoco":
-        return ModelFile(_parse_mjcf(path), str(path))
+        return ModelFile(_parse(path), str(path))
     if root.tag == "robot":
         return _parse_urdf(root, path)
     raise RobotError(
@@ -112,7 +112,7 @@ def read_model_file(source: str | Path) -> ModelFile:
     )
 
 
-def _parse_mjcf(path: Path) -> mujoco.MjSpec:
+def _parse(path: Path) -> mujoco.MjSpec:
     try:
         return mujoco.MjSpec.from_file(str(path))
     except ValueError as error:
@@ -133,10 +133,8 @@ def _parse_urdf(root: ET.Element, path: Path) -> ModelFile:
         compiler = ET.SubElement(extension, "compiler")
     for option, value in (("discardvisual", "false"), ("fusestatic", "false"), ("inertiafromgeom", "false")):
         compiler.set(option, value)
-    try:
-        spec = mujoco.MjSpec.from_string(ET.tostring(root, encoding="unicode"))
-    except ValueError as error:
-        raise RobotError(f"{path}: MuJoCo cannot read it: {_one_line(error)}") from error
+    _parse(path)  # Complains with the line numbers of the file, which the extended text would not have.
+    spec = mujoco.MjSpec.from_string(ET.tostring(root, encoding="unicode"))
     spec.modelfiledir = str(path.parent)
 
     file = ModelFile(spec, str(path))
@@ -145,7 +143,7 @@ def _parse_urdf(root: ET.Element, path: Path) -> ModelFile:
         if int(joint.type) != int(mujoco.mjtJoint.mjJNT_HINGE):
             continue
         limit = limits.get(joint.name)
-        effort = _number(limit, "effort", joint.name, path)
+        effort = 0.0 if limit is None else float(limit.get("effort", "0"))
         if not effort > 0.0:
             raise RobotError(
                 f"{path}: joint '{joint.name}' has no torque limit; write its motor's largest torque in "
@@ -156,18 +154,10 @@ def _parse_urdf(root: ET.Element, path: Path) -> ModelFile:
         motor.set_to_motor()
         motor.ctrllimited = mujoco.mjtLimited.mjLIMITED_TRUE
         motor.ctrlrange = [-effort, effort]
-        velocity = _number(limit, "velocity", joint.name, path)
+        velocity = 0.0 if limit is None else float(limit.get("velocity", "0"))
         if velocity > 0.0:
             file.velocity_limits[joint.name] = velocity
     return file
-
-
-def _number(limit: ET.Element | None, attribute: str, joint: str, path: Path) -> float:
-    text = "0" if limit is None else limit.get(attribute, "0")
-    try:
-        return float(text)
-    except ValueError as error:
-        raise RobotError(f"{path}: joint '{joint}': {attribute}=\"{text}\" is not a number") from error
 
 
 def _no_such_file(source: str | Path, path: Path) -> str:
