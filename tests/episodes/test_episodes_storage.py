@@ -209,6 +209,7 @@ def test_killed_while_finishing_an_extension_goes_on(tmp_path, monkeypatch, few_
     with pytest.raises(KeyboardInterrupt):
         writer.finish(20)
     monkeypatch.setattr(files, "write_atomically", original)
+    (tmp_path / "killed/data/chunk-000/.file-000.parquet.99.tmp").write_bytes(b"PAR1 half")
     if killed_after:
         with pytest.raises(DatasetError, match="go on"):
             Dataset.open(tmp_path / "killed")

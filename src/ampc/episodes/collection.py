@@ -184,7 +184,8 @@ def _work(recipe: _Recipe, runs: list[range], workers: int) -> Iterator[tuple[in
         except BrokenProcessPool as error:
             raise DatasetError(
                 "a worker process died, perhaps killed for want of memory. The episodes stored so far are "
-                f"kept in {recipe.folder}; run again to go on, with fewer workers if it happens again"
+                f"kept in {recipe.folder}; run again to go on, with fewer workers if it happens again. "
+                "(A script of your own must call collect below `if __name__ == '__main__':`.)"
             ) from error
         except BaseException:
             pool.shutdown(cancel_futures=True)

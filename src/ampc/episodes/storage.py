@@ -12,7 +12,7 @@ import pyarrow as pa
 from ampc.episodes import lerobot
 from ampc.episodes.dataset import MEND_DATASET, Dataset
 from ampc.episodes.episode import Episode
-from ampc.episodes.files import read_table, write_json, write_table
+from ampc.episodes.files import TEMPORARY_SUFFIX, read_table, write_json, write_table
 from ampc.episodes.frames import frame_features
 from ampc.episodes.header import HEADER_PATH, DatasetHeader
 from ampc.episodes.shards import SHARD_FOLDER, Shard, find_shards, write_shard
@@ -104,6 +104,8 @@ class DatasetWriter:
         finished = Dataset.count_episodes(self.folder)
         if episodes > finished:
             self._extend(finished, episodes)
+        for leftover in self.folder.rglob(f".*{TEMPORARY_SUFFIX}"):
+            leftover.unlink(missing_ok=True)
         if all(shard.episodes.stop <= max(episodes, finished) for shard in find_shards(self.folder)):
             shutil.rmtree(self.folder / SHARD_FOLDER, ignore_errors=True)
 
