@@ -75,6 +75,13 @@ def test_batch_is_daqp_for_any_problem(settings: JointMPCSettings, seed: int) ->
     assert residual.max() <= 1e-10 * settings.command_limit
 
 
+def test_a_horizon_whose_active_sets_may_share_codes_is_solved_too() -> None:
+    settings = JointMPCSettings(horizon=45)
+    error, dq = random_states(500, 1, seed=9)
+    expected = ExactJointMPC(settings).plan(error, dq)
+    np.testing.assert_allclose(BatchJointMPC(settings).plan(error, dq), expected, rtol=0, atol=1e-8)
+
+
 def test_a_plan_depends_on_the_state_alone(exact: ExactJointMPC) -> None:
     error, dq = random_states(3000, 1, seed=2)
     order = np.random.default_rng(3).permutation(len(error))
@@ -165,7 +172,7 @@ def test_warm_started_ipopt_is_exact_along_a_trajectory(exact: ExactJointMPC) ->
 
 
 def test_ipopt_says_why_it_failed_and_recovers() -> None:
-    ipopt = IpoptJointMPC(DEFAULT, 2, warm_start=True, max_iterations=3)
+    ipopt = IpoptJointMPC(DEFAULT, 2, warm_start=True, max_iterations=12)
     with pytest.raises(SolverError, match=r"^IPOPT failed: Maximum_Iterations_Exceeded$"):
         ipopt.plan(np.array([2.0, 1.0]), np.zeros(2))
     np.testing.assert_allclose(ipopt.plan(np.zeros(2), np.zeros(2)), 0.0, atol=1e-6)

@@ -1,5 +1,7 @@
 """The expert as the paper specifies it: CasADi and IPOPT, states and inputs of all joints as variables."""
 
+from typing import Any
+
 import casadi as ca
 import numpy as np
 
@@ -56,8 +58,13 @@ class IpoptJointMPC:
         opti.subject_to(opti.bounded(-self._limit, ca.vec(u), self._limit))
         opti.minimize(cost)
 
-        options = {"print_level": 0, "sb": "yes", "tol": tolerance, "max_iter": max_iterations}
-        opti.solver("ipopt", {"print_time": False, "expand": True}, options)
+        ipopt_options: dict[str, Any] = {
+            "print_level": 0,
+            "sb": "yes",
+            "tol": tolerance,
+            "max_iter": max_iterations,
+        }
+        opti.solver("ipopt", {"print_time": False, "expand": True}, ipopt_options)
         self.forget()
 
     def forget(self) -> None:
