@@ -108,6 +108,17 @@ def test_needs_its_reference(exported):
         OnnxPolicy(exported).reset(Reference(np.zeros(3), None))
 
 
+def test_a_law_without_a_goal_gives_no_command(exported):
+    law = OnnxPolicy(exported)
+    with pytest.raises(PolicyError, match="call reset first"):
+        law.command(np.zeros(3), np.zeros(3))
+    law.reset(REFERENCE)
+    with pytest.raises(PolicyError, match="joint reference"):
+        law.reset(Reference(np.zeros(3), None))
+    with pytest.raises(PolicyError, match="call reset first"):
+        law.command(np.zeros(3), np.zeros(3))
+
+
 class TestWrongFiles:
     def test_missing(self, tmp_path):
         with pytest.raises(PolicyError, match="there is no policy"):

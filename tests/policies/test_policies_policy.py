@@ -147,6 +147,8 @@ def test_the_law_refuses_what_it_cannot_work_with(make_spec):
     law = TorchPolicy(make_policy(make_spec, "ffn"))
     with pytest.raises(PolicyError, match="joint reference"):
         law.reset(Reference(np.zeros(3), None))
+    with pytest.raises(PolicyError, match="call reset first"):
+        law.command(np.zeros(3), np.zeros(3))
     law.reset(Reference(np.zeros(3), np.zeros(3)))
     with pytest.raises(PolicyError, match="cannot use the state"):
         law.command(np.full(3, np.nan), np.zeros(3))

@@ -69,6 +69,7 @@ class OnnxPolicy:
         self._binding = self._bind({})
         self._other_binding = self._bind(forward | backward) if hidden else self._binding
         self._hidden = [self._arrays[name] for name in (*forward, *backward)]
+        self._is_reset = False
 
     def reset(self, reference: "Reference") -> None:
         """Take a new goal and forget the past.
@@ -76,6 +77,7 @@ class OnnxPolicy:
         Raises:
             PolicyError: If the policy needs a joint reference and there is none.
         """
+        self._is_reset = False
         self._history.reset()
         self.saturated = False
         for array in self._hidden:
@@ -86,13 +88,16 @@ class OnnxPolicy:
             if reference.q is None:
                 raise PolicyError(f"policy {self.name!r} needs a joint reference from inverse kinematics")
             self._arrays["reference"][0] = reference.q
+        self._is_reset = True
 
     def command(self, q: FloatArray, dq: FloatArray) -> FloatArray:
         """Saturated command (m,) for measured positions (m,) [rad] and velocities (m,) [rad/s].
 
         Raises:
-            PolicyError: If the state or the network's output is not finite.
+            PolicyError: If the state or the network's output is not finite, or there was no `reset`.
         """
+        if not self._is_reset:
+            raise PolicyError(f"policy {self.name!r} has no goal: call reset first")
         history = self._history
         history.append(q, dq)
         self._states[:] = history.states

@@ -45,7 +45,7 @@ class TorchPolicy:
         length = 1 if self._stateful else spec.inputs.history
         self._history = HistoryBuffer(2 * m, m, length, spec.inputs.stride)
         self._reference = self._tensor(np.zeros(spec.n_joints))
-        self._goal = self._tensor(np.zeros(3))
+        self._is_reset = False
 
     def reset(self, reference: Reference) -> None:
         """Take a new goal and forget the past.
@@ -53,6 +53,7 @@ class TorchPolicy:
         Raises:
             PolicyError: If the policy needs a joint reference and there is none.
         """
+        self._is_reset = False
         self._history.reset()
         self.saturated = False
         self._goal = self._tensor(reference.goal)
@@ -62,13 +63,16 @@ class TorchPolicy:
             raise PolicyError(f"policy {self.name!r} needs a joint reference from inverse kinematics")
         if self._stateful:
             self._hidden = self._policy.initial_hidden()
+        self._is_reset = True
 
     def command(self, q: FloatArray, dq: FloatArray) -> FloatArray:
         """Saturated command (m,) for measured positions (m,) [rad] and velocities (m,) [rad/s].
 
         Raises:
-            PolicyError: If the state or the network's output is not finite.
+            PolicyError: If the state or the network's output is not finite, or there was no `reset`.
         """
+        if not self._is_reset:
+            raise PolicyError(f"policy {self.name!r} has no goal: call reset first")
         self._history.append(q, dq)
         states, past_commands = self._tensor(self._history.states), self._tensor(self._history.past_commands)
         with torch.inference_mode():
