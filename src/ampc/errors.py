@@ -28,6 +28,10 @@ class UnreachableGoalError(TaskError):
         super().__init__(message)
         self.distance = distance
 
+    def __reduce__(self) -> tuple[type, tuple[str, float], dict[str, object]]:
+        """Pickle both arguments, so that the error can cross from a worker process."""
+        return type(self), (str(self), self.distance), self.__dict__
+
 
 class DatasetError(AmpcError):
     """A dataset is truncated, or belongs to another robot, control period or format version."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from ampc.arrays import FloatArray
 from ampc.control.controller import StepRecord
+from ampc.errors import UnreachableGoalError
 from ampc.plants.measurement import Measurement
 from ampc.tasks.task import Task
 
@@ -21,6 +22,8 @@ class ToyPlant:
     control_period = PERIOD
 
     def reset(self, task: Task) -> Measurement:
+        if not np.any(task.goal):
+            raise UnreachableGoalError("the origin is taken", distance=0.5)
         self.q, self.dq, self._time = task.start.copy(), np.zeros(1), 0.0
         self.applied_torque, self.torque_saturated, self.fault = np.zeros(1), False, ""
         self._noise = np.random.default_rng(task.seed)
