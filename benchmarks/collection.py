@@ -18,7 +18,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from ampc.episodes.collection import CollectionSettings, collect, task_of_episode
+from ampc.episodes.collection import CollectionSettings, collect, tasks_of_episodes
 from ampc.episodes.header import DatasetHeader
 from ampc.episodes.rollout import run_episode
 from ampc.episodes.setup import EpisodeSetup
@@ -75,7 +75,7 @@ def profile(settings: CollectionSettings) -> Table:
         time_calls(spent, "tasks", sampler, "sample")
         for first in range(0, settings.episodes, settings.shard_episodes):
             shard = range(first, min(first + settings.shard_episodes, settings.episodes))
-            tasks = task_of_episode(sampler, settings, shard)
+            tasks = tasks_of_episodes(sampler, settings, shard)
             episodes = [
                 run_episode(plant, controller, task, settings.max_duration, settings.stop) for task in tasks
             ]

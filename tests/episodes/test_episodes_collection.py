@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from ampc.episodes import collection
-from ampc.episodes.collection import CollectionSettings, collect, task_of_episode
+from ampc.episodes.collection import CollectionSettings, collect, tasks_of_episodes
 from ampc.episodes.dataset import Dataset
 from ampc.episodes.setup import ControllerSettings, EpisodeSetup, RobotSettings
 from ampc.episodes.summary import summarise
@@ -206,7 +206,7 @@ def test_settings_out_of_range_are_refused(field):
 def test_regions_take_turns_and_each_keeps_its_own_tasks(rigid_arm):
     sampler = TaskSampler(rigid_arm, TASKS)
     settings = replace(SMALL, regions=("interior", "boundary", "interior"))
-    tasks = task_of_episode(sampler, settings, range(8))
+    tasks = tasks_of_episodes(sampler, settings, range(8))
     assert [task.region for task in tasks] == [*settings.regions, *settings.regions, "interior", "boundary"]
     interior = [task for task in tasks if task.region == "interior"]
     expected = sampler.sample(5, "interior", settings.seed)
@@ -216,7 +216,7 @@ def test_regions_take_turns_and_each_keeps_its_own_tasks(rigid_arm):
     pieces = [
         task
         for part in (range(0, 4), range(4, 5), range(5, 8))
-        for task in task_of_episode(sampler, settings, part)
+        for task in tasks_of_episodes(sampler, settings, part)
     ]
     for one, other in zip(tasks, pieces, strict=True):
         np.testing.assert_array_equal(one.start, other.start)

@@ -1,6 +1,7 @@
 """The MuJoCo plant against physics and against its own promises."""
 
 import copy
+from dataclasses import replace
 
 import mujoco
 import numpy as np
@@ -218,6 +219,23 @@ def test_a_simulation_that_blows_up_is_reported_and_stays_reported(rigid_arm, tm
     plant.step(np.zeros(rigid_arm.n_actuated))
     assert not plant.unstable
     assert plant.fault == ""
+
+
+def test_passive_joints_move_but_are_neither_driven_nor_measured(rigid_arm):
+    driven = np.array([0, 2])
+    robot = replace(
+        rigid_arm,
+        actuated=driven,
+        actuator_ids=rigid_arm.actuator_ids[driven],
+        gear=rigid_arm.gear[driven],
+        torque_limits=rigid_arm.torque_limits[driven],
+    )
+    plant = MujocoPlant(robot)
+    plant.reset(make_task(robot))
+    measured = plant.step(np.zeros(2))
+    np.testing.assert_array_equal(measured.q, plant.q[driven])
+    assert plant.q.shape == (3,)
+    assert abs(plant.dq[1]) > 1e-3
 
 
 @pytest.mark.parametrize(

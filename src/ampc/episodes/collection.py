@@ -109,7 +109,7 @@ def collect(
     return Dataset.open(folder)
 
 
-def task_of_episode(sampler: TaskSampler, settings: CollectionSettings, episodes: range) -> list[Task]:
+def tasks_of_episodes(sampler: TaskSampler, settings: CollectionSettings, episodes: range) -> list[Task]:
     """Tasks of consecutive episodes: each region's own tasks, the regions taking turns."""
     regions = settings.regions
     tasks: dict[int, Task] = {}
@@ -149,7 +149,7 @@ class _Worker:
         settings = self.recipe.settings
         done = [
             run_episode(self.plant, self.controller, task, settings.max_duration, settings.stop)
-            for task in task_of_episode(self.sampler, settings, episodes)
+            for task in tasks_of_episodes(self.sampler, settings, episodes)
         ]
         return len(episodes), self.writer.write(episodes.start, done)
 

@@ -5,7 +5,7 @@ import copy
 import mujoco
 import numpy as np
 
-from ampc.arrays import FloatArray
+from ampc.arrays import FloatArray, IntArray
 from ampc.errors import TaskError
 from ampc.robots.robot import Robot
 from ampc.tasks.task import PlantVariation
@@ -106,7 +106,7 @@ def _validate(robot: Robot, variation: PlantVariation) -> None:
             raise TaskError(f"variation.{name} is {value}; it must be finite and not negative")
 
 
-def _link_of_body(model: mujoco.MjModel, body_of_joint: FloatArray) -> FloatArray:
+def _link_of_body(model: mujoco.MjModel, body_of_joint: IntArray) -> IntArray:
     """Index of the link that each body is part of (nbody,), -1 for the world and what is welded to it.
 
     Where several joints share a body, the body is the link of the last of them.
