@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import mujoco
@@ -73,11 +74,11 @@ class KinematicChain:
         """End-effector positions of joint positions (..., n) [rad], world frame (..., 3) [m]."""
         q = np.asarray(q, dtype=np.float64)
         point = np.broadcast_to(self.tool, (*q.shape[:-1], 3))
+        sine, cosine = np.sin(q)[..., None], np.cos(q)[..., None]
         for i in reversed(range(self.n_joints)):
-            axis, angle = self.axes[i], q[..., i, None]
-            across = np.cross(axis, point)
-            turned = point + np.sin(angle) * across + (1.0 - np.cos(angle)) * np.cross(axis, across)
-            point = turned @ self.rotations[i].T + self.offsets[i]
+            parts = point @ self._turns[i]
+            turning = sine[..., i, :] * parts[..., 3:6] + cosine[..., i, :] * parts[..., 6:]
+            point = self.offsets[i] + parts[..., :3] + turning
         return np.asarray(point)
 
     def jacobian(self, q: FloatArray) -> FloatArray:
@@ -96,8 +97,22 @@ class KinematicChain:
             origins.append(origin)
             rotation = rotation @ rotation_about(self.axes[i], q[..., i])
         point = origin + rotation @ self.tool
-        columns = [np.cross(axis, point - origin) for axis, origin in zip(axes, origins, strict=True)]
-        return np.stack(columns, axis=-1)
+        columns = np.cross(np.stack(axes, axis=-2), point[..., None, :] - np.stack(origins, axis=-2))
+        return np.asarray(np.swapaxes(columns, -1, -2))
+
+    @cached_property
+    def _turns(self) -> FloatArray:
+        """``R Rot(a, q) p = R (1 + K^2) p + sin q R K p - cos q R K^2 p``, with K p = a x p: (n, 3, 9).
+
+        The three matrices stand side by side and transposed, to multiply rows of points.
+        """
+        turns = []
+        for rotation, axis in zip(self.rotations, self.axes, strict=True):
+            cross = cross_matrix(axis)
+            square = cross @ cross
+            blocks = (rotation @ (np.eye(3) + square), rotation @ cross, -rotation @ square)
+            turns.append(np.hstack([block.T for block in blocks]))
+        return np.array(turns)
 
     def to_dict(self) -> dict[str, list[object]]:
         """Plain lists, for JSON."""
@@ -114,10 +129,15 @@ class KinematicChain:
 
 def rotation_about(axis: FloatArray, angle: FloatArray | float) -> FloatArray:
     """Rotation matrices about a unit axis (3,) by angles (...,) [rad]: (..., 3, 3), by Rodrigues' formula."""
-    x, y, z = axis
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    cross = cross_matrix(axis)
     angle = np.asarray(angle, dtype=np.float64)[..., None, None]
     return np.asarray(np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * (cross @ cross))
+
+
+def cross_matrix(vector: FloatArray) -> FloatArray:
+    """The matrix (3, 3) whose product with p is the cross product of a vector (3,) with p."""
+    x, y, z = vector
+    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
 
 
 def rotation_of_quaternion(quaternion: FloatArray) -> FloatArray:
