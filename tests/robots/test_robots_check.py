@@ -94,6 +94,12 @@ def test_doubtful_units(
     find(check(text), "warning", subject, words)
 
 
+def test_link_without_inertia(check: Callable[..., list[Finding]]) -> None:
+    start = URDF.index("<inertial>", URDF.index('<link name="wrist">'))
+    end = URDF.index("</inertial>", start) + len("</inertial>")
+    find(check(URDF[:start] + URDF[end:]), "warning", "body 'wrist'", "no mass of its own")
+
+
 def test_dexterity(check: Callable[..., list[Finding]]) -> None:
     planar = URDF.replace('<axis xyz="0 0 1"/>', '<axis xyz="0 1 0"/>')
     find(check(planar), "warning", "end effector 'tool0'", "2 direction(s)")

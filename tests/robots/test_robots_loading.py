@@ -218,6 +218,7 @@ REFUSED = {
     "misspelt attribute": ([('axis="0 1 0"', 'axes="0 1 0"')], "axes"),
     "no such joint": ([('joint="j2"', 'joint="j3"')], "j3"),
     "not well-formed": ([("</worldbody>", "")], "not well-formed XML"),
+    "not a number": ([('mass="1"', 'mass="nan"')], "<geom> 'g2': mass=\"nan\" is not a number"),
     "no mass": ([('mass="1"', 'mass="0"')], "mass"),
 }  # fmt: skip
 
@@ -282,6 +283,19 @@ def test_refuses_broken_urdf(load_text: Load, old: str, new: str, message: str) 
     assert old in text
     with pytest.raises(RobotError, match=message):
         load_text(text.replace(old, new), ".urdf")
+
+
+def test_refuses_a_model_without_bodies(load_text: Load) -> None:
+    with pytest.raises(RobotError, match="no bodies"):
+        load_text("<mujoco/>")
+
+
+def test_names_what_has_no_name(load_text: Load) -> None:
+    robot = load_text(changed(('name="m1" ', ""), ('<body name="two"', "<body"), (TOOL, "")))
+    assert robot.end_effector == "last_body"
+    unnamed = "<mujoco><worldbody><body><joint/><geom size='.1'/></body></worldbody></mujoco>"
+    with pytest.raises(RobotError, match="joint 'joint0'"):
+        load_text(unnamed)
 
 
 def test_refuses_what_is_not_a_model_file(tmp_path: Path) -> None:

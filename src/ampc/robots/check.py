@@ -81,9 +81,19 @@ def _mass_and_length_units(robot: Robot, capability: Capability) -> list[Finding
     model = robot.model
     for body in range(1, model.nbody):
         mass = float(model.body_mass[body])
+        subject = f"body '{model.body(body).name}'"
+        if mass == 0.0 and model.body_jntnum[body] > 0:
+            findings.append(
+                Finding(
+                    "warning",
+                    subject,
+                    "it has a joint but no mass of its own; give it a mass in kg and an inertia in kg "
+                    "m2, unless it "
+                    "only joins two others",
+                )
+            )
         if mass == 0.0 or model.body_weldid[body] == 0:
             continue
-        subject = f"body '{model.body(body).name}'"
         if not 1e-3 <= mass <= 500.0:
             findings.append(
                 Finding(

@@ -18,7 +18,7 @@ def choose_end_effector(file: ModelFile, wanted: str | None) -> str:
     name; the only site of the last body; the origin of the last body.
 
     Raises:
-        RobotError: If a name is asked for that no site and no body has.
+        RobotError: If a name is asked for that no site and no body has, or there are no bodies.
     """
     spec = file.spec
     named = next((text.data for text in spec.texts if text.name == "ampc_end_effector"), None)
@@ -39,6 +39,11 @@ def choose_end_effector(file: ModelFile, wanted: str | None) -> str:
             return site
 
     last = spec.bodies[-1]
+    if last.name == "world":
+        raise RobotError(
+            f"{file.source}: the model has no bodies; an arm is a line of them, with hinge joints"
+        )
+    last.name = last.name or "last_body"
     if len(last.sites) == 1:
         last.sites[0].name = last.sites[0].name or "end_effector"
         return str(last.sites[0].name)
@@ -51,7 +56,6 @@ def choose_end_effector(file: ModelFile, wanted: str | None) -> str:
             '<site name="end_effector" pos="..."/> to that body, or name a site or body',
         )
     )
-    last.name = last.name or "last_body"
     return str(_site_called(file, last.name))
 
 

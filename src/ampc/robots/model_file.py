@@ -103,6 +103,7 @@ def read_model_file(source: str | Path) -> ModelFile:
         root = ET.fromstring(path.read_bytes())
     except ET.ParseError as error:
         raise RobotError(f"{path}: not well-formed XML: {error}") from error
+    _refuse_not_a_number(root, path)
     if root.tag == "mujoco":
         return ModelFile(_parse(path), str(path))
     if root.tag == "robot":
@@ -158,6 +159,15 @@ def _parse_urdf(root: ET.Element, path: Path) -> ModelFile:
         if velocity > 0.0:
             file.velocity_limits[joint.name] = velocity
     return file
+
+
+def _refuse_not_a_number(root: ET.Element, path: Path) -> None:
+    """MuJoCo reads ``nan`` as an attribute that is not given, with no more than a line in a log file."""
+    for element in root.iter():
+        for attribute, value in element.attrib.items():
+            if any(token.lower().lstrip("+-") == "nan" for token in value.split()):
+                where = f"<{element.tag}> '{element.get('name', '')}'"
+                raise RobotError(f'{path}: {where}: {attribute}="{value}" is not a number')
 
 
 def _no_such_file(source: str | Path, path: Path) -> str:
