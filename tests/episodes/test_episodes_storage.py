@@ -180,15 +180,17 @@ def test_result_does_not_depend_on_shards_their_order_or_extension(tmp_path, few
     assert contents(tmp_path / "once") == contents(tmp_path / "extended")
 
 
-@given(lengths=st.lists(st.integers(1, 40), max_size=60), more=st.lists(st.integers(1, 40), max_size=60))
+@given(
+    lengths=st.lists(st.integers(1, 40), min_size=1, max_size=60),
+    more=st.lists(st.integers(1, 40), max_size=60),
+)
 def test_more_episodes_change_only_the_last_file_and_only_append_to_it(lengths, more):
     before = lerobot.split_into_files(lengths, 50)
     after = lerobot.split_into_files(lengths + more, 50)
     assert [episode for part in after for episode in part] == list(range(len(lengths + more)))
     assert after[: len(before) - 1] == before[:-1]
-    if before:
-        assert after[len(before) - 1].start == before[-1].start
-        assert after[len(before) - 1].stop >= before[-1].stop
+    assert after[len(before) - 1].start == before[-1].start
+    assert after[len(before) - 1].stop >= before[-1].stop
 
 
 def test_overlapping_shards_double_nothing(tmp_path):
