@@ -1,7 +1,7 @@
 """Approximate model predictive control: from a slow expert to a fast, measured, exported policy.
 
-The nouns of the whole way are here as ``ampc.Run``, ``ampc.load_robot`` and so on. They are imported when first
-used, so that ``import ampc`` is cheap and a deployed policy needs neither MuJoCo nor torch.
+The nouns of the whole way are here as ``ampc.Run``, ``ampc.load_robot`` and so on. They are imported when
+first used, so that ``import ampc`` is cheap and a deployed policy needs neither MuJoCo nor torch.
 """
 
 from importlib import import_module

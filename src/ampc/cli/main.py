@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return VERBS[verb][1](_parse(verb, rest), console)
     except AmpcError as error:
-        errors.print(f"[bold red]error:[/] {escape(str(error))}")
+        errors.print("[bold red]error:[/]", escape("\n".join([str(error), *getattr(error, "__notes__", [])])))
         return 2
     except KeyboardInterrupt:
         errors.print("stopped; what is finished is kept, and the same command goes on")
