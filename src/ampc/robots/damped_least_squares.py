@@ -15,7 +15,7 @@ from ampc.robots.robot import Robot
 class DampedLeastSquaresSettings:
     """Constants of the iteration ``dq = J^T (J J^T + lambda I)^-1 e``, ``q <- q + alpha dq``."""
 
-    damping: float = 0.01
+    damping: float = 3e-4
     """Damping lambda, added to the diagonal of J J^T [m^2]."""
     step: float = 0.5
     """Step length alpha in (0, 1]."""
