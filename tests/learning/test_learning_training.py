@@ -101,7 +101,7 @@ def test_the_folder_of_another_training_is_refused(tmp_path: Path) -> None:
     train(tmp_path)
     with pytest.raises(SettingsError, match=r"training\.learning_rate: 0\.001 -> 0\.01"):
         train(tmp_path, learning_rate=0.01)
-    with pytest.raises(SettingsError, match="frames: "):
+    with pytest.raises(SettingsError, match="demonstrations: "):
         train_on_frames(linear_frames(41), small_spec(), SETTINGS, tmp_path, QUIET)
 
 

@@ -71,7 +71,7 @@ def train_on_frames(
     identity = {
         "policy": to_dict(dataclasses.replace(spec, training={})),
         "training": to_dict(settings),
-        "frames": digest,
+        "demonstrations": digest,
     }
     state = fit(
         policy,
@@ -90,7 +90,7 @@ def train_on_frames(
             **spec.training,
             "learner": "behaviour cloning",
             "settings": to_dict(settings),
-            "frames": digest,
+            "demonstrations": digest,
             "training_episodes": len(training_episodes),
             "validation_episodes": len(validation_episodes),
             "epochs": state.epoch,

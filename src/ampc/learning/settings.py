@@ -79,5 +79,5 @@ def training_preset(name: TrainingPreset) -> TrainingSettings:
         case "literal":
             return TrainingSettings(schedule="constant", decay="l2")
         case "short":
-            return TrainingSettings(epochs=15, learning_rate=2e-3, max_samples=60_000)
+            return TrainingSettings(epochs=20, learning_rate=2e-3, max_samples=100_000)
     raise SettingsError(f"unknown training preset {name!r}; there are paper, literal and short")
