@@ -24,6 +24,8 @@ from ampc.robots.inverse_kinematics import (
 from ampc.robots.low_discrepancy import low_discrepancy_points
 from ampc.robots.position_kernel import PositionKernel
 
+EXAMPLE_ARMS = Path(__file__).parents[2] / "examples" / "arms"
+
 FIVE_JOINTS = """
 <mujoco model="five">
   <compiler angle="radian" autolimits="true"/>
@@ -61,7 +63,17 @@ def five_joint_arm(tmp_path_factory: pytest.TempPathFactory) -> Robot:
     return load_robot(path, end_effector="tip")
 
 
-@pytest.fixture(scope="module", params=["rigid_arm", "five_joint_arm"])
+@pytest.fixture(scope="module")
+def ceiling_arm() -> Robot:
+    return load_robot(EXAMPLE_ARMS / "ceiling_arm.xml")
+
+
+@pytest.fixture(scope="module")
+def bench_arm() -> Robot:
+    return load_robot(EXAMPLE_ARMS / "bench_arm.urdf")
+
+
+@pytest.fixture(scope="module", params=["rigid_arm", "five_joint_arm", "ceiling_arm", "bench_arm"])
 def robot(request: pytest.FixtureRequest) -> Robot:
     return request.getfixturevalue(request.param)
 

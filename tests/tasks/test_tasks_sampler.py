@@ -117,7 +117,7 @@ def test_start_and_goal_keep_clear_of_obstacles(rigid_arm: Robot) -> None:
     for region in REGIONS:
         for task in sampler.sample(30, region, 0):
             assert task.goal[2] >= 0.12
-            assert sampler.workspace.chain.end_effector(task.start)[2] >= 0.12
+            assert sampler.workspace.end_effector(task.start[None])[0, 2] >= 0.12
 
 
 def test_largest_reach_of_the_rigid_arm_is_its_length(sampler: TaskSampler) -> None:

@@ -67,7 +67,7 @@ class TaskSampler:
         starts = self._starts(generators)
         witnesses, unsolved = self._witnesses(generators, region)
         self.ik_failures[region] += unsolved
-        goals = self.workspace.chain.end_effector(witnesses) if n else np.empty((0, 3))
+        goals = self.workspace.end_effector(witnesses)
         return [
             Task(
                 index=index,
@@ -118,7 +118,7 @@ class TaskSampler:
         return witnesses, int((~solved).sum())
 
     def _solve(self, witnesses: FloatArray) -> tuple[FloatArray, BoolArray]:
-        answer = self._inverse_kinematics.solve_batch(self.workspace.chain.end_effector(witnesses))
+        answer = self._inverse_kinematics.solve_batch(self.workspace.end_effector(witnesses))
         return answer.q, answer.converged
 
     def _proposals(self, generators: list[np.random.Generator], region: Region) -> FloatArray:

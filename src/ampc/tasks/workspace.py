@@ -11,6 +11,7 @@ from ampc.robots.inverse_kinematics import arm_length, joint_ranges
 from ampc.robots.kinematic_chain import KinematicChain
 from ampc.robots.limited_descent import LimitedDescent
 from ampc.robots.low_discrepancy import low_discrepancy_points
+from ampc.robots.position_kernel import PositionKernel
 from ampc.robots.robot import Robot
 
 Region = Literal["interior", "boundary", "singular", "joint-limit"]
@@ -64,12 +65,13 @@ class Workspace:
 
     def __init__(self, robot: Robot, settings: RegionSettings | None = None) -> None:
         self.settings = settings or RegionSettings()
-        self.chain = KinematicChain.from_robot(robot)
+        self._chain = KinematicChain.from_robot(robot)
+        self._kernel = PositionKernel(self._chain)
         self.ranges = joint_ranges(robot)
         """Lower and upper joint positions that are sampled (n, 2) [rad]; +-pi where unlimited."""
         self._limits = robot.position_limits
         self._obstacles = robot.obstacles
-        self.shoulder = _shoulder(self.chain)
+        self.shoulder = _shoulder(self._chain)
         """Point from which reach is measured, world frame (3,) [m]."""
 
         width = self.ranges[:, 1] - self.ranges[:, 0]
@@ -77,7 +79,7 @@ class Workspace:
         self.max_reach = self._largest_reach(pool)
         """Largest reach within the joint limits [m]."""
         singular_values = self._singular_values(pool)
-        self._rank = int((singular_values.max(axis=0) > 1e-6 * arm_length(self.chain)).sum())
+        self._rank = int((singular_values.max(axis=0) > 1e-6 * arm_length(self._chain)).sum())
         if self._rank == 0:
             raise RobotError(f"the end effector {robot.end_effector!r} does not move with any joint")
         self._singular_threshold = self.settings.singular_fraction * singular_values[:, self._rank - 1].max()
@@ -97,9 +99,13 @@ class Workspace:
         region[self.reach(q) >= self.settings.boundary_reach * self.max_reach] = REGIONS.index("boundary")
         return region
 
+    def end_effector(self, q: FloatArray) -> FloatArray:
+        """End-effector positions (B, 3) [m] of configurations (B, n); to the bit the same in any batch."""
+        return self._kernel(q)[0]
+
     def reach(self, q: FloatArray) -> FloatArray:
         """Distance of the end effector from the shoulder (B,) [m]."""
-        distance: FloatArray = np.linalg.norm(self.chain.end_effector(q) - self.shoulder, axis=1)
+        distance: FloatArray = np.linalg.norm(self.end_effector(q) - self.shoulder, axis=1)
         return distance
 
     def near_limit(self, q: FloatArray) -> BoolArray:
@@ -116,25 +122,25 @@ class Workspace:
         """Whether the end effector of each configuration (B, n) keeps its clearance from every obstacle."""
         clear = np.ones(len(q), dtype=np.bool_)
         if self._obstacles:
-            positions = self.chain.end_effector(q)
+            positions = self.end_effector(q)
             for obstacle in self._obstacles:
                 clear &= obstacle.distance(positions) >= self.settings.clearance
         return clear
 
     def _singular_values(self, q: FloatArray) -> FloatArray:
         """Singular values of the position Jacobians, descending (B, 3) [m/rad]."""
-        jacobian = self.chain.jacobian(q)
+        jacobian = self._kernel(q)[1]
         squares = np.linalg.eigvalsh(jacobian @ jacobian.transpose(0, 2, 1))[:, ::-1]
         values: FloatArray = np.sqrt(np.maximum(squares, 0.0))
         return values
 
     def _largest_reach(self, pool: FloatArray) -> float:
         """Stretch the longest-reaching configurations outwards until none of them reaches any further."""
-        length = arm_length(self.chain)
-        descent = LimitedDescent(self.chain, self._limits, length)
+        length = arm_length(self._chain)
+        descent = LimitedDescent(self._chain, self._limits, length)
         q = pool[np.argsort(self.reach(pool))[-_STRETCHED:]]
         for _ in range(_STRETCHINGS):
-            outwards = self.chain.end_effector(q) - self.shoulder
+            outwards = self.end_effector(q) - self.shoulder
             outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
             q = descent.run(self.shoulder + 2.0 * length * outwards, q, 0.0, 50).q
         return float(self.reach(q).max())
