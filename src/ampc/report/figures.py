@@ -49,7 +49,10 @@ def to_svg(figure: Figure) -> str:
 
 @styled
 def error_over_time(curves: Sequence[ErrorCurves], palette: Palette, threshold: float) -> str:
-    """Median error and the band between its 5th and 95th percentile over tasks, one panel per region."""
+    """Median error over tasks, one panel per region; for expert and policy the 5 to 95 % band as well.
+
+    The bands of all controllers on top of each other cannot be told apart, so baselines have only a median.
+    """
     columns = min(2, len(curves))
     rows = -(-len(curves) // columns)
     figure = Figure(figsize=(WIDTH, 0.45 + 2.9 * rows), layout="constrained")
@@ -74,7 +77,8 @@ def _error_bands(axis: Axes, curve: ErrorCurves, palette: Palette, threshold: fl
         finite = np.where(np.isfinite(errors), errors, np.nanmax(errors[np.isfinite(errors)], initial=1.0))
         low, median, high = np.quantile(np.maximum(finite, ERROR_FLOOR), (0.05, 0.5, 0.95), axis=0) * 1e3
         color = palette.color(name)
-        axis.fill_between(curve.time, low, high, color=color, alpha=0.13, linewidth=0, zorder=2)
+        if palette.is_main(name):
+            axis.fill_between(curve.time, low, high, color=color, alpha=0.16, linewidth=0, zorder=2)
         axis.plot(curve.time, median, linestyle=palette.dash(name), color=color, label=name, zorder=20 - rank)
     axis.set_yscale("log")
     _plain_decades(axis, "y")
@@ -95,7 +99,7 @@ def workspace(maps: Sequence[WorkspaceMap], palette: Palette, threshold: float) 
     spans = [np.ptp(radius), np.ptp(goals[:, 0])]
     heights = [np.ptp(goals[:, 2]), np.ptp(goals[:, 1])]
     ratios = [max(s, 1e-3) / max(h, 1e-3) for s, h in zip(spans, heights, strict=True)]
-    widths = np.clip([ratios[0]] * len(maps) + [ratios[1]] * len(maps), 0.45, 2.2)
+    widths = np.clip([ratios[0]] * len(maps) + [ratios[1]] * len(maps), 0.3, 2.5)
     height = min(4.6, 0.8 + (WIDTH - 0.85 * 2 * len(maps) - 0.6) / float(np.sum(widths)))
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots(1, 2 * len(maps), width_ratios=list(widths))
@@ -109,14 +113,14 @@ def workspace(maps: Sequence[WorkspaceMap], palette: Palette, threshold: float) 
         side, top = axes[index], axes[len(maps) + index]
         points = _goals(side, flat, each.goals[:, 2], each, norm)
         _goals(top, each.goals[:, 0], each.goals[:, 1], each, norm)
-        side.set(xlabel="radius r [m]", xlim=(min(0.0, flat.min()), 1.04 * radius.max()))
+        side.set(xlabel="radius r [m]")
         top.set(xlabel="x [m]")
         failures = int(np.count_nonzero(~each.success))
         for axis in (side, top):
-            axis.set_title(each.controller, color=palette.color(each.controller))
-        side.text(
-            0, -0.2, f"{failures:,} of {len(each.success):,} failed", transform=side.transAxes, color=MUTED,
-            fontsize=8, va="top",
+            axis.set_title(each.controller, color=palette.color(each.controller), pad=18)
+        side.annotate(
+            f"{failures:,} of {len(each.success):,} failed", (0, 1), xycoords="axes fraction", xytext=(0, 6),
+            textcoords="offset points", color=BAD if failures else MUTED, fontsize=8,
         )  # fmt: skip
     axes[0].set_ylabel("height z [m]")
     axes[len(maps)].set_ylabel("y [m]")
@@ -134,8 +138,8 @@ def _goals(axis: Axes, x: FloatArray, y: FloatArray, each: WorkspaceMap, norm: L
     size = float(np.clip(9000 / max(len(x), 1), 5, 26))
     points = axis.scatter(x[good], y[good], size, error[good], norm=norm, cmap="cividis_r", **style)
     axis.scatter(x[~good], y[~good], 26, BAD, marker="x", linewidths=1.3, zorder=3)
-    axis.set_aspect("equal", adjustable="datalim")
-    axis.locator_params(nbins=5)
+    axis.set_aspect("equal", adjustable="box", anchor="SW")
+    axis.locator_params(nbins=4)
     return points
 
 
@@ -172,19 +176,26 @@ def _limits(axes: Sequence[Axes], limits: FloatArray, peak: float) -> None:
     finite = limits[np.isfinite(limits)]
     if not len(finite):
         return
-    if np.max(np.abs(finite)) > 6 * max(peak, 1e-9):
-        text = f"limits {significant(limits[0], 2)} … {significant(limits[1], 2)} N m"
-        axes[-1].text(0.99, 0.95, text, transform=axes[-1].transAxes, ha="right", va="top", color=MUTED, fontsize=7.5)
+    used = peak / float(np.min(np.abs(finite)))
+    if used < 0.3:
+        low, high = (significant(limit, 2) for limit in limits)
+        text = f"limit ±{high} N m" if limits[0] == -limits[1] else f"limits {low} to {high} N m"
+        axes[-1].annotate(
+            f"{text}, at most {100 * used:.0f} % used", (1, 1), xycoords="axes fraction", xytext=(-2, -2),
+            textcoords="offset points", ha="right", va="top", color=MUTED, fontsize=7.5,
+        )  # fmt: skip
+        bottom, top = axes[-1].get_ylim()
+        axes[-1].set_ylim(bottom, top + 0.18 * (top - bottom))
         return
-    low, high = float(finite.min()), float(finite.max())
-    pad = 0.12 * (high - low)
+    lowest, highest = float(finite.min()), float(finite.max())
+    pad = 0.12 * (highest - lowest)
     for axis in axes:
-        axis.set_ylim(low - pad, high + pad)
+        axis.set_ylim(lowest - pad, highest + pad)
         for limit in finite:
             axis.axhspan(limit, limit + np.sign(limit) * pad, color=BAD, alpha=0.08, linewidth=0)
             axis.axhline(limit, color=BAD, linewidth=0.9, alpha=0.75)
     axes[-1].annotate(
-        "torque limit", (1, high), xycoords=("axes fraction", "data"), xytext=(-3, -2.5),
+        "torque limit", (1, highest), xycoords=("axes fraction", "data"), xytext=(-3, -2.5),
         textcoords="offset points", ha="right", va="top", fontsize=7, color=BAD,
     )  # fmt: skip
 
@@ -223,13 +234,13 @@ def latency(step_times: Mapping[str, FloatArray], palette: Palette, control_peri
     left.set_title("share of control steps done within")
     for axis in (left, right):
         axis.set_xscale("log")
-        axis.set_xlim(right=max(axis.get_xlim()[1], 1.6e6 * control_period))
+        axis.set_xlim(right=max(axis.get_xlim()[1], 2.2e6 * control_period))
         axis.set_xlabel("time per control step")
         _time_decades(axis)
         axis.axvline(1e6 * control_period, color=BAD, linewidth=1.1, linestyle=(0, (4, 2)))
     left.annotate(
-        f"control period\n{quantity(control_period, 's')}", (1e6 * control_period, 4), xytext=(-4, 0),
-        textcoords="offset points", ha="right", color=BAD, fontsize=7.5,
+        f"control period {quantity(control_period, 's', 2)}", (1e6 * control_period, 50), xytext=(3, 0),
+        textcoords="offset points", rotation=90, va="center", color=BAD, fontsize=7.5,
     )  # fmt: skip
     return to_svg(figure)
 
@@ -290,7 +301,7 @@ def error_strip(
 ) -> Strip:
     """Error over time of one task, for the foot of a video [pixels]."""
     pictures = []
-    left, right, top, bottom = 78, 16, 12, 36
+    left, right, top, bottom = 78, 28, 12, 36
     shown = time <= end + 1e-9
     for alpha in (1.0, 0.18):
         figure = Figure(figsize=(width / 100, height / 100), dpi=100)
@@ -305,7 +316,8 @@ def error_strip(
         axis.set_ylabel("error [mm]", fontsize=9.5)
         axis.set_xlabel("time [s]", fontsize=9.5, labelpad=1)
         axis.tick_params(labelsize=9)
-        _plain_decades(axis, "y", most=4)
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        _plain_decades(axis, "y", most=6)
         pictures.append(_pixels(figure))
     scale = (width - left - right) / end
     return Strip(pictures[0], pictures[1], left, scale, top, bottom)

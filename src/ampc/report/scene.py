@@ -13,12 +13,14 @@ import numpy as np
 from ampc.arrays import FloatArray
 
 BACKGROUND = (0.955, 0.962, 0.970)
-FLOOR = (0.90, 0.91, 0.925, 1.0)
-GRID = (0.80, 0.82, 0.845, 1.0)
-GOAL = (0.95, 0.62, 0.05)
+FLOOR = (0.96, 0.965, 0.975, 1.0)
+GRID = (0.86, 0.875, 0.895, 1.0)
+GOAL = (0.90, 0.56, 0.0)
 SKELETON = (0.42, 0.47, 0.54, 1.0)
 ELEVATION = -20.0
 SUPERSAMPLING = 4
+PATH_WIDTH = 4.0
+LINE_EMISSION = 0.5
 
 
 class Stage:
@@ -106,10 +108,10 @@ class Stage:
             self._skeleton(scene)
         unit = 0.01 * self.size
         for start, end in zip(path[:-1], path[1:], strict=True):
-            self._connector(scene, start, end, 0.32 * unit, (*color, 1.0), emission=0.3)
+            self._line(scene, start, end, PATH_WIDTH, (*color, 1.0))
         if goal is not None:
-            self._sphere(scene, goal, 1.5 * unit, (*GOAL, 1.0), emission=0.45)
-            self._sphere(scene, goal, 3.4 * unit, (*GOAL, 0.28), emission=0.6)
+            self._sphere(scene, goal, 1.1 * unit, (*GOAL, 1.0), emission=0.25)
+            self._sphere(scene, goal, 3.3 * unit, (*GOAL, 0.30), emission=0.25)
         image: FloatArray = self.renderer.render()
         return image
 
@@ -170,7 +172,7 @@ class Stage:
         )
         step = 10.0 ** np.floor(np.log10(0.5 * self.size)) * (5.0 if self.size > 6.0 else 1.0)
         step = step if self.size / step < 12 else 2.0 * step
-        reach = step * np.ceil(4.0 * self.size / step)
+        reach = step * np.ceil(5.0 * self.size / step)
         for offset in np.arange(-reach, reach + 0.5 * step, step):
             for axis in (0, 1):
                 start = np.array([self.base[0], self.base[1], floor + 5e-4 * self.size])
@@ -178,9 +180,7 @@ class Stage:
                 start[1 - axis] -= reach
                 end[1 - axis] += reach
                 start[axis] = end[axis] = self.base[axis] + offset
-                size = [reach, reach, 2e-4 * self.size]
-                size[axis] = 1.2e-3 * self.size
-                self._add(scene, mujoco.mjtGeom.mjGEOM_BOX, tuple(size), tuple(0.5 * (start + end)), GRID)
+                self._line(scene, start, end, 1.0, GRID)
         if self.base_bottom - self.floor > 0.02 * self.size:
             foot = np.array([self.base[0], self.base[1], self.floor])
             top = np.array([self.base[0], self.base[1], self.base_bottom])
@@ -223,6 +223,13 @@ class Stage:
         self._add(scene, mujoco.mjtGeom.mjGEOM_CAPSULE, (0, 0, 0), (0, 0, 0), rgba, emission)
         geom = scene.geoms[scene.ngeom - 1]
         mujoco.mjv_connector(geom, mujoco.mjtGeom.mjGEOM_CAPSULE, radius, start, end)
+
+    def _line(
+        self, scene: mujoco.MjvScene, start: FloatArray, end: FloatArray, width: float, rgba: tuple[float, ...]
+    ) -> None:
+        """A line of this width [pixels]; much cheaper than a thin body, and there are hundreds."""
+        self._add(scene, mujoco.mjtGeom.mjGEOM_LINE, (0, 0, 0), (0, 0, 0), rgba, LINE_EMISSION)
+        mujoco.mjv_connector(scene.geoms[scene.ngeom - 1], mujoco.mjtGeom.mjGEOM_LINE, width, start, end)
 
     def _add(
         self,

@@ -67,6 +67,7 @@ class Palette:
         order = [expert, policy, *others]
         colors = (EXPERT, POLICY, *(OTHERS[i % len(OTHERS)] for i in range(len(others))))
         self._color = dict(zip(order, colors, strict=True))
+        self._main = (expert, policy)
         self._dash = {name: DASHES[i % len(DASHES)] for i, name in enumerate(order)}
 
     def color(self, controller: str) -> str:
@@ -76,6 +77,10 @@ class Palette:
     def dash(self, controller: str) -> Any:
         """Matplotlib line style, which tells controllers apart in print."""
         return self._dash.get(controller, "-")
+
+    def is_main(self, controller: str) -> bool:
+        """Whether this is the expert or the policy."""
+        return controller in self._main
 
     def rgb(self, controller: str) -> tuple[float, float, float]:
         """Colour as three shares of one."""
