@@ -28,9 +28,8 @@ import tyro
 from ampc.arrays import FloatArray
 from ampc.control.feedback import FeedbackLaw, Reference
 from ampc.control.joint_mpc import JointMPC
-from ampc.export import OnnxPolicy
 from ampc.export.onnx import export_onnx
-from ampc.policies import HistoryBuffer, NetworkSettings, PolicySpec
+from ampc.policies import HistoryBuffer, NetworkSettings, OnnxPolicy, PolicySpec
 from ampc.policies.law import TorchPolicy
 from ampc.policies.networks import FeedForward
 from ampc.policies.policy import Policy

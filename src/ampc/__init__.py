@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ampc.episodes.setup import RobotSettings as RobotSettings
     from ampc.errors import AmpcError as AmpcError
     from ampc.experiments import preset as preset
-    from ampc.export import OnnxPolicy as OnnxPolicy
+    from ampc.policies import OnnxPolicy as OnnxPolicy
     from ampc.robots import InverseKinematics as InverseKinematics
     from ampc.robots import Robot as Robot
     from ampc.robots import check_robot as check_robot
@@ -36,7 +36,7 @@ _HOMES = {
     "Episode": "ampc.episodes.episode",
     "EpisodeSetup": "ampc.episodes.setup",
     "InverseKinematics": "ampc.robots",
-    "OnnxPolicy": "ampc.export",
+    "OnnxPolicy": "ampc.policies",
     "Robot": "ampc.robots",
     "RobotSettings": "ampc.episodes.setup",
     "Run": "ampc.runs",

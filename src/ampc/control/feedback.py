@@ -1,9 +1,12 @@
 """The interface of feedback laws: joint state in, command out, with the goal fixed at reset."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ampc.arrays import FloatArray
+
+TorqueLawName = Literal["computed-torque", "gravity-compensation"]
+"""What a command is: a joint acceleration [rad/s^2] or a torque on top of gravity [N m]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

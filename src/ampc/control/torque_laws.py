@@ -1,12 +1,11 @@
 """How the command of a feedback law becomes a joint torque: what is cancelled, and with which inertia."""
 
-from typing import Literal, NamedTuple, Protocol, get_args
+from typing import NamedTuple, Protocol, get_args
 
 from ampc.arrays import FloatArray
+from ampc.control.feedback import TorqueLawName
 from ampc.errors import SettingsError
 from ampc.robots import RobotDynamics
-
-TorqueLawName = Literal["computed-torque", "gravity-compensation"]
 
 
 class TorqueSplit(NamedTuple):

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Literal
 
 from ampc.control.arm_controller import ArmController
-from ampc.control.feedback import FeedbackLaw
+from ampc.control.feedback import FeedbackLaw, TorqueLawName
 from ampc.control.joint_mpc import JointMPC
 from ampc.control.lqr import SaturatedLQR
 from ampc.control.table import ExpertTable
-from ampc.control.torque_laws import TorqueLawName, make_torque_law
+from ampc.control.torque_laws import make_torque_law
 from ampc.errors import SettingsError
-from ampc.export.runtime import OnnxPolicy
 from ampc.plants import MujocoPlant, PlantSettings
+from ampc.policies.runtime import OnnxPolicy
 from ampc.robots import (
     InverseKinematics,
     InverseKinematicsSettings,

@@ -1,8 +1,4 @@
-"""Export: policies as single files, and the runtime that loads them with NumPy and ONNX Runtime alone.
+"""Export: policies as single files that run without this package.
 
 Importing this room does not import torch; `ampc.export.onnx`, which writes the files, does.
 """
-
-from ampc.export.runtime import OnnxPolicy
-
-__all__ = ["OnnxPolicy"]

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from ampc.arrays import FloatArray
 from ampc.control.feedback import Reference
 from ampc.errors import PolicyError
-from ampc.export.runtime import METADATA_KEY, OnnxPolicy
 from ampc.policies.law import TorchPolicy
 from ampc.policies.policy import Policy
+from ampc.policies.runtime import METADATA_KEY, OnnxPolicy
 
 OPSET = 20
 """ONNX operator set of the files; read by ONNX Runtime from 1.17."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ampc.control.feedback import TorqueLawName
 from ampc.errors import PolicyError, SettingsError
 from ampc.settings import from_dict, to_dict
 
@@ -17,7 +18,6 @@ FORMAT_VERSION = 1
 
 Component = Literal["state", "state_error", "reference", "target", "target_error", "sincos"]
 Architecture = Literal["ffn", "lstm", "gru", "transformer"]
-TorqueLaw = Literal["computed-torque", "gravity-compensation"]
 
 _DEFAULT_SIZES: dict[Architecture, tuple[int, int]] = {
     "ffn": (256, 3),
@@ -121,7 +121,7 @@ class PolicySpec:
     """Time between two calls of the policy [s]."""
     command_limit: tuple[float, ...]
     """Largest magnitude of each command (m,), applied after the network."""
-    torque_law: TorqueLaw = "computed-torque"
+    torque_law: TorqueLawName = "computed-torque"
     """What the command is: [rad/s^2] under computed torque, [N m] under gravity compensation."""
     inputs: InputSettings = InputSettings()
     """What the network sees."""
@@ -161,7 +161,7 @@ class PolicySpec:
         robot: "Robot",
         control_period: float,
         command_limit: tuple[float, ...],
-        torque_law: TorqueLaw = "computed-torque",
+        torque_law: TorqueLawName = "computed-torque",
         inputs: InputSettings | None = None,
         network: NetworkSettings | None = None,
         training: dict[str, Any] | None = None,

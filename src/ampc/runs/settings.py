@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ampc.control.torque_laws import TorqueLawName
+from ampc.control.feedback import TorqueLawName
 from ampc.episodes.collection import CollectionSettings
 from ampc.episodes.setup import ControllerKind, RobotSettings
 from ampc.errors import SettingsError

@@ -8,9 +8,8 @@ import torch
 
 from ampc.control.feedback import Reference
 from ampc.errors import PolicyError
-from ampc.export import OnnxPolicy
 from ampc.export.onnx import export_onnx
-from ampc.policies import InputSettings, NetworkSettings
+from ampc.policies import InputSettings, NetworkSettings, OnnxPolicy
 from ampc.policies.policy import Policy
 
 REFERENCE = Reference(np.array([0.3, 0.2, 0.4]), np.array([0.1, -0.2, 0.3]))
@@ -69,7 +68,7 @@ for name in ("torch", "mujoco", "casadi", "onnx", "onnxscript", "safetensors", "
     sys.modules[name] = None  # importing it raises ImportError
 import numpy as np
 from types import SimpleNamespace
-from ampc.export.runtime import OnnxPolicy
+from ampc.policies.runtime import OnnxPolicy
 law = OnnxPolicy({str(exported)!r})
 law.reset(SimpleNamespace(goal=np.array([0.3, 0.2, 0.4]), q=np.array([0.1, -0.2, 0.3])))
 rng = np.random.default_rng(0)
