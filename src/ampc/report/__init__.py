@@ -5,4 +5,11 @@ from ampc.report.from_run import build_report, read_run
 from ampc.report.html import write_report
 from ampc.report.video import RenderingUnavailableError, render_robot
 
-__all__ = ["RenderingUnavailableError", "ReportData", "build_report", "read_run", "render_robot", "write_report"]
+__all__ = [
+    "RenderingUnavailableError",
+    "ReportData",
+    "build_report",
+    "read_run",
+    "render_robot",
+    "write_report",
+]

@@ -24,9 +24,9 @@ FIGURES: tuple[tuple[str, StatisticName, str], ...] = (
     ("t95", "median", "t95 median"),
     ("t95", "p95", "t95 p95"),
     ("torque_saturation", "mean", "at torque limit"),
-    ("position_violations", "mean", "beyond position"),
+    ("position_violations", "mean", "beyond limits"),
     ("velocity_violations", "mean", "beyond speed"),
-    ("torque_variation", "mean", "torque variation"),
+    ("torque_variation", "mean", "torque change"),
 )
 """Figures shown besides success, RMSE and time: metric, statistic, heading."""
 UNITS = {"position_violations": "samples", "velocity_violations": "samples"}
@@ -42,7 +42,12 @@ def comparison_tables(
         controllers: Rows, in order; those that the summary lacks are left out.
         step_times: Controller to times of its control steps, measured in turns (S,) [s].
     """
-    columns = [Column("controller"), Column("success", "%"), Column("RMSE", "mm"), Column("RMSE against expert", "%")]
+    columns = [
+        Column("controller"),
+        Column("success", "%"),
+        Column("RMSE", "mm"),
+        Column("RMSE against expert", "%"),
+    ]
     columns += [Column(title, UNITS.get(metric, QUANTITIES[metric].unit)) for metric, _, title in FIGURES]
     columns += [Column("step, median", "µs"), Column("step, p99", "µs")]
     rows_of = [name for name in controllers if name in summary.controllers]
@@ -61,7 +66,9 @@ def comparison_tables(
 def _row(summary: Summary, region: str, name: str, times: FloatArray | None) -> tuple[Cell, ...]:
     success, rmse = summary.find(region, name, "success"), summary.find(region, name, "rmse")
     relative = "–" if name == summary.expert else _relative(rmse)
-    steps = ("–", "–") if times is None else tuple(significant(1e6 * t) for t in np.quantile(times, (0.5, 0.99)))
+    steps = (
+        ("–", "–") if times is None else tuple(significant(1e6 * t) for t in np.quantile(times, (0.5, 0.99)))
+    )
     others = (write_number(m, summary.find(region, name, m, s).value) for m, s, _ in FIGURES)
     return (name, _with_interval(success), write_number("rmse", rmse.value), relative, *others, *steps)
 
@@ -70,7 +77,9 @@ def _with_interval(figure: Figure) -> str:
     value = write_number(figure.metric, figure.value)
     if figure.low is None or figure.high is None:
         return value
-    return f"{value} ({write_number(figure.metric, figure.low)} to {write_number(figure.metric, figure.high)})"
+    return (
+        f"{value} ({write_number(figure.metric, figure.low)} to {write_number(figure.metric, figure.high)})"
+    )
 
 
 def _relative(figure: Figure) -> str:
@@ -118,7 +127,11 @@ def headlines(
         if ours:
             median, slow = float(np.median(np.stack(ours))), float(np.median(latency.step_times[slowest]))
             found.append(
-                Headline(f"{quantity(median, 's')}", "per control step, median", f"{slowest}: {quantity(slow, 's')}")
+                Headline(
+                    f"{quantity(median, 's')}",
+                    "per control step, median",
+                    f"{slowest}: {quantity(slow, 's')}",
+                )
             )
     if dataset:
         took = f"collected in {stages['collect']['seconds']:,.1f} s" if "collect" in stages else ""

@@ -9,7 +9,16 @@ from ampc.evaluation.verdicts import Verdict
 from ampc.robots.robot import Robot
 
 Section = Literal[
-    "verdicts", "comparison", "errors", "workspace", "video", "torques", "latency", "training", "dataset", "ik"
+    "verdicts",
+    "comparison",
+    "errors",
+    "workspace",
+    "video",
+    "torques",
+    "latency",
+    "training",
+    "dataset",
+    "ik",
 ]
 """The sections of a report after its header."""
 

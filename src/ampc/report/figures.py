@@ -23,7 +23,9 @@ R = TypeVar("R")
 WIDTH = 10.4
 """Width of a figure [inch]; the page shows it at about 100 pixels an inch."""
 ERROR_FLOOR = 1e-6
-"""Errors are drawn no smaller than this [m]."""
+"""Figures of errors begin here: what is smaller leaves them at the bottom [m]."""
+SMALLEST = 1e-12
+"""Stands for zero on a logarithmic axis [m]."""
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
@@ -75,12 +77,13 @@ def _error_bands(axis: Axes, curve: ErrorCurves, palette: Palette, threshold: fl
     axis.set_title(f"{curve.region}  ({tasks:,} tasks)")
     for rank, (name, errors) in enumerate(curve.errors.items()):
         finite = np.where(np.isfinite(errors), errors, np.nanmax(errors[np.isfinite(errors)], initial=1.0))
-        low, median, high = np.quantile(np.maximum(finite, ERROR_FLOOR), (0.05, 0.5, 0.95), axis=0) * 1e3
+        low, median, high = np.quantile(np.maximum(finite, SMALLEST), (0.05, 0.5, 0.95), axis=0) * 1e3
         color = palette.color(name)
         if palette.is_main(name):
             axis.fill_between(curve.time, low, high, color=color, alpha=0.16, linewidth=0, zorder=2)
         axis.plot(curve.time, median, linestyle=palette.dash(name), color=color, label=name, zorder=20 - rank)
     axis.set_yscale("log")
+    axis.set_ylim(bottom=max(axis.get_ylim()[0], 1e3 * ERROR_FLOOR))
     _plain_decades(axis, "y")
     axis.axhline(1e3 * threshold, color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
     axis.annotate(
@@ -103,9 +106,8 @@ def workspace(maps: Sequence[WorkspaceMap], palette: Palette, threshold: float) 
     height = min(4.6, 0.8 + (WIDTH - 0.85 * 2 * len(maps) - 0.6) / float(np.sum(widths)))
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots(1, 2 * len(maps), width_ratios=list(widths))
-    floor = min(
-        1e-4, *(max(ERROR_FLOOR, float(np.nanquantile(each.final_error, 0.02))) for each in maps)
-    )
+    small = [float(np.nanquantile(each.final_error, 0.02)) for each in maps]
+    floor = float(np.clip(max(small), ERROR_FLOOR, 0.1 * threshold))
     norm = LogNorm(1e3 * floor, 1e3 * threshold)
     points: Any = None
     for index, each in enumerate(maps):
@@ -267,7 +269,7 @@ def training(curves: Sequence[TrainingCurve], palette: Palette) -> str:
     for axis in axes[:, 0]:
         axis.set_ylabel("loss (normalised)")
         axis.yaxis.set_minor_locator(NullLocator())
-        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}"))
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=2)
     return to_svg(figure)
@@ -310,9 +312,17 @@ def error_strip(
         ))  # fmt: skip
         for index, (name, values) in enumerate(error.items()):
             style: Any = "-" if index == 0 else (0, (4, 1.6))
-            values = np.maximum(values, ERROR_FLOOR) * 1e3
-            axis.plot(time[shown], values[shown], color=palette.color(name), alpha=alpha, linewidth=2.2, linestyle=style)
+            values = np.maximum(values, SMALLEST) * 1e3
+            axis.plot(
+                time[shown],
+                values[shown],
+                color=palette.color(name),
+                alpha=alpha,
+                linewidth=2.2,
+                linestyle=style,
+            )
         axis.set(yscale="log", xlim=(0, end))
+        axis.set_ylim(bottom=max(axis.get_ylim()[0], 1e3 * ERROR_FLOOR))
         axis.set_ylabel("error [mm]", fontsize=9.5)
         axis.set_xlabel("time [s]", fontsize=9.5, labelpad=1)
         axis.tick_params(labelsize=9)

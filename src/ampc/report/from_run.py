@@ -78,7 +78,9 @@ def read_run(folder: Path) -> ReportData:
         raise SettingsError(f"{folder} holds no run: settings.json is missing")
     settings: dict[str, Any] = json.loads(path.read_text())
     robot = load_robot(settings["robot"]["source"], settings["robot"]["end_effector"])
-    stages: dict[str, Any] = _json(folder / "provenance.json") if (folder / "provenance.json").exists() else {}
+    stages: dict[str, Any] = (
+        _json(folder / "provenance.json") if (folder / "provenance.json").exists() else {}
+    )
     missing: dict[Section, str] = {}
 
     def read(sections: tuple[Section, ...], reader: Callable[[], T]) -> T | None:
@@ -167,7 +169,8 @@ def _verdicts(path: Path) -> tuple[Verdict, ...]:
     rows: list[dict[str, Any]] = _json(path)
     numbers = ("threshold", "value", "low", "high")
     return tuple(
-        Verdict(**row | {key: None if row[key] is None else float(row[key]) for key in numbers}) for row in rows
+        Verdict(**row | {key: None if row[key] is None else float(row[key]) for key in numbers})
+        for row in rows
     )
 
 
@@ -261,9 +264,15 @@ def _dataset(summary: Any) -> DatasetSummary:
         ("torque at limit", f"{100 * summary.torque_saturated_share:.2f} % of samples"),
         ("size", f"{summary.bytes / 1e6:.1f} MB"),
     )
-    columns = (Column("column"), Column("joint"), *(Column(name, "", 3) for name in ("mean", "std", "low", "high")))
+    columns = (
+        Column("column"),
+        Column("joint"),
+        *(Column(name, "", 3) for name in ("mean", "std", "low", "high")),
+    )
     rows = tuple((c.column, c.name, c.mean, c.std, c.low, c.high) for c in summary.columns)
-    note = "Commands in rad/s² under computed torque, in N m where torque is applied directly; torques in N m."
+    note = (
+        "Commands in rad/s² under computed torque, in N m where torque is applied directly; torques in N m."
+    )
     return DatasetSummary(facts, Table("Commands and torques", columns, rows, note))
 
 

@@ -149,7 +149,10 @@ def _fill(
         count = traces[0].torque[data.expert].shape[1]
         names, limits = _actuated(data, count)
         part.images.append(
-            (_svg(figures.torques(traces, pair, names, limits, palette)), "Joint torques over time against limits")
+            (
+                _svg(figures.torques(traces, pair, names, limits, palette)),
+                "Joint torques over time against limits",
+            )
         )
     elif part.key == "latency" and data.step_times:
         svg = figures.latency(data.step_times, palette, data.control_period)
@@ -162,7 +165,9 @@ def _fill(
                 mp4 = film(data.robot, trace, pair, palette, video)
                 part.videos.append((_uri("video/mp4", mp4), trace.title))
         except RenderingUnavailableError as error:
-            part.absent = f"The video could not be drawn off-screen on this machine ({error}). {HOW_TO_INSTALL}"
+            part.absent = (
+                f"The video could not be drawn off-screen on this machine ({error}). {HOW_TO_INSTALL}"
+            )
 
 
 def _actuated(data: ReportData, count: int) -> tuple[list[str], np.ndarray]:

@@ -19,8 +19,6 @@ GOAL = (0.90, 0.56, 0.0)
 SKELETON = (0.42, 0.47, 0.54, 1.0)
 ELEVATION = -20.0
 SUPERSAMPLING = 4
-PATH_WIDTH = 4.0
-LINE_EMISSION = 0.5
 
 
 class Stage:
@@ -47,18 +45,21 @@ class Stage:
         self.options = mujoco.MjvOption()
         self.options.sitegroup[:] = 0
         self.options.geomgroup[:] = (1, 1, 1, 0, 0, 0)
-        planes = (model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE) & (model.body_weldid[model.geom_bodyid] == 0)
+        planes = (model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE) & (
+            model.body_weldid[model.geom_bodyid] == 0
+        )
         self.plane_heights = model.geom_pos[planes, 2].tolist()
         model.geom_group[planes] = 5  # hidden; one floor for all arms is drawn in their place
         moving = model.body_weldid != 0
-        self.has_shape = bool(np.any(moving[model.geom_bodyid] & (model.geom_group < 3)))
+        self.moving_geoms = np.flatnonzero(moving[model.geom_bodyid] & (model.geom_group < 3))
+        self.has_shape = len(self.moving_geoms) > 0
 
     def frame_motion(self, qpos: FloatArray, site: int, goal: FloatArray) -> None:
         """Place camera and floor for all configurations (F, nq) that will be drawn."""
         points, path = [goal], []
         for row in qpos[:: max(1, len(qpos) // 40)]:
             self._forward(row)
-            points += [*self.data.xpos[1:], self.data.site_xpos[site].copy()]
+            points += [self.data.site_xpos[site].copy(), *self._corners()]
             path.append(self.data.site_xpos[site].copy())
         cloud = np.array(points)
         self.base = self.data.xanchor[0].copy() if self.model.njnt else cloud[0]
@@ -74,6 +75,16 @@ class Stage:
         self.model.stat.extent = max(self.size, 1e-3)
         self.model.stat.center[:] = self.center
 
+    def _corners(self) -> FloatArray:
+        """Corners of the boxes around all moving shapes and joints (P, 3)."""
+        model, data = self.model, self.data
+        geoms = self.moving_geoms
+        signs = np.array(np.meshgrid((-1, 1), (-1, 1), (-1, 1))).reshape(3, -1).T
+        local = model.geom_aabb[geoms, None, :3] + signs * model.geom_aabb[geoms, None, 3:]
+        turned = np.einsum("gij,gpj->gpi", data.geom_xmat[geoms].reshape(-1, 3, 3), local)
+        corners = (data.geom_xpos[geoms, None] + turned).reshape(-1, 3)
+        return np.vstack((corners, data.xanchor))
+
     def _fit_camera(self, cloud: FloatArray, azimuth: float) -> mujoco.MjvCamera:
         """The nearest camera in this direction [deg] whose picture holds all points (P, 3) with a margin."""
         yaw, pitch = np.deg2rad(azimuth), np.deg2rad(ELEVATION)
@@ -84,7 +95,7 @@ class Stage:
         center = 0.5 * (across.min(axis=0) + across.max(axis=0))
         across -= center
         slope = np.tan(np.deg2rad(self.model.vis.global_.fovy) / 2) * np.array([self.aspect, 1.0])
-        margin = 0.08 * self.size
+        margin = 0.06 * self.size
         camera = mujoco.MjvCamera()
         camera.type = mujoco.mjtCamera.mjCAMERA_FREE
         camera.lookat[:] = center @ axes
@@ -93,7 +104,9 @@ class Stage:
         self.forward = forward
         return camera
 
-    def draw(self, qpos: FloatArray, goal: FloatArray | None, path: FloatArray, color: FloatArray) -> FloatArray:
+    def draw(
+        self, qpos: FloatArray, goal: FloatArray | None, path: FloatArray, color: FloatArray
+    ) -> FloatArray:
         """One image (height, width, 3): the arm, the goal, and the path (P, 3) its end effector has taken."""
         self._forward(qpos)
         self.renderer.update_scene(self.data, self.camera, self.options)
@@ -108,7 +121,7 @@ class Stage:
             self._skeleton(scene)
         unit = 0.01 * self.size
         for start, end in zip(path[:-1], path[1:], strict=True):
-            self._line(scene, start, end, PATH_WIDTH, (*color, 1.0))
+            self._segment(scene, start, end, 0.3 * unit, (*color, 1.0))
         if goal is not None:
             self._sphere(scene, goal, 1.1 * unit, (*GOAL, 1.0), emission=0.25)
             self._sphere(scene, goal, 3.3 * unit, (*GOAL, 0.30), emission=0.25)
@@ -224,11 +237,28 @@ class Stage:
         geom = scene.geoms[scene.ngeom - 1]
         mujoco.mjv_connector(geom, mujoco.mjtGeom.mjGEOM_CAPSULE, radius, start, end)
 
-    def _line(
-        self, scene: mujoco.MjvScene, start: FloatArray, end: FloatArray, width: float, rgba: tuple[float, ...]
+    def _segment(
+        self,
+        scene: mujoco.MjvScene,
+        start: FloatArray,
+        end: FloatArray,
+        radius: float,
+        rgba: tuple[float, ...],
     ) -> None:
-        """A line of this width [pixels]; much cheaper than a thin body, and there are hundreds."""
-        self._add(scene, mujoco.mjtGeom.mjGEOM_LINE, (0, 0, 0), (0, 0, 0), rgba, LINE_EMISSION)
+        """A square bar: a path has hundreds, and round ones take four times as long to draw."""
+        self._connector(scene, start, end, radius, rgba, emission=0.3)
+        scene.geoms[scene.ngeom - 1].type = mujoco.mjtGeom.mjGEOM_BOX
+
+    def _line(
+        self,
+        scene: mujoco.MjvScene,
+        start: FloatArray,
+        end: FloatArray,
+        width: float,
+        rgba: tuple[float, ...],
+    ) -> None:
+        """A line of this width [pixels], cheap but lit as if it were white."""
+        self._add(scene, mujoco.mjtGeom.mjGEOM_LINE, (0, 0, 0), (0, 0, 0), rgba)
         mujoco.mjv_connector(scene.geoms[scene.ngeom - 1], mujoco.mjtGeom.mjGEOM_LINE, width, start, end)
 
     def _add(
@@ -281,7 +311,9 @@ def main(folder: Path) -> None:
     views, n_frames = qpos.shape[:2]
     has_goal = bool(np.all(np.isfinite(goal)))
     tip = np.empty((n_frames, 3))
-    stage.frame_motion(qpos.reshape(-1, qpos.shape[-1]), site, goal if has_goal else _tip(stage, qpos[0, 0], site))
+    stage.frame_motion(
+        qpos.reshape(-1, qpos.shape[-1]), site, goal if has_goal else _tip(stage, qpos[0, 0], site)
+    )
     frames = np.lib.format.open_memmap(
         folder / "unfinished.npy", mode="w+", dtype=np.uint8, shape=(views, n_frames, height, width, 3)
     )
@@ -290,7 +322,9 @@ def main(folder: Path) -> None:
             tip[index] = _tip(stage, qpos[view, index], site)
         for index in range(n_frames):
             path = tip[: index + 1] if has_goal else tip[:0]
-            frames[view, index] = stage.draw(qpos[view, index], goal if has_goal else None, path, colors[view])
+            frames[view, index] = stage.draw(
+                qpos[view, index], goal if has_goal else None, path, colors[view]
+            )
     frames.flush()
     (folder / "unfinished.npy").rename(folder / "frames.npy")
 

@@ -72,7 +72,9 @@ def render_robot(robot: Robot, q: FloatArray, width: int = 800, height: int = 60
         RenderingUnavailableError: If no off-screen OpenGL library works here.
     """
     nowhere = np.full(3, np.nan)
-    frames = render_frames(robot, np.asarray(q, dtype=np.float64)[None, None], nowhere, [(0, 0, 0)], width, height)
+    frames = render_frames(
+        robot, np.asarray(q, dtype=np.float64)[None, None], nowhere, [(0, 0, 0)], width, height
+    )
     return frames[0, 0]
 
 
@@ -157,8 +159,13 @@ def interpolate(time: FloatArray, q: FloatArray, dq: FloatArray, at: FloatArray)
     return positions
 
 
-def film(robot: Robot, trace: TaskTrace, controllers: tuple[str, ...], palette: Palette,
-         settings: VideoSettings | None = None) -> bytes:  # fmt: skip
+def film(
+    robot: Robot,
+    trace: TaskTrace,
+    controllers: tuple[str, ...],
+    palette: Palette,
+    settings: VideoSettings | None = None,
+) -> bytes:
     """One task driven by several controllers, side by side, with the error over time below.
 
     Args:
@@ -180,9 +187,7 @@ def film(robot: Robot, trace: TaskTrace, controllers: tuple[str, ...], palette: 
     q = np.stack([interpolate(trace.time, trace.q[name], trace.dq[name], at) for name in controllers])
     colors = [palette.rgb(name) for name in controllers]
     views = render_frames(robot, q, trace.goal, colors, settings.width, settings.height)
-    error = {
-        name: np.linalg.norm(trace.end_effector[name] - trace.goal, axis=1) for name in controllers
-    }
+    error = {name: np.linalg.norm(trace.end_effector[name] - trace.goal, axis=1) for name in controllers}
     shown = {name: np.interp(at, trace.time, error[name]) for name in controllers}
     return encode(_composed(views, at, shown, trace, error, palette, settings), settings)
 
@@ -224,7 +229,11 @@ def _composed(
         cursor = strip.column(float(time))
         canvas[header + settings.height :, :cursor] = strip.full[:, :cursor]
         canvas[header + settings.height :, cursor:] = strip.faint[:, cursor:]
-        canvas[header + settings.height + strip.top : -strip.bottom, cursor - 1 : cursor + 1] = (150, 160, 170)
+        canvas[header + settings.height + strip.top : -strip.bottom, cursor - 1 : cursor + 1] = (
+            150,
+            160,
+            170,
+        )
         picture = Image.fromarray(canvas)
         _label(ImageDraw.Draw(picture), trace, shown, frame, float(time), palette, settings, width)
         yield np.asarray(picture)
