@@ -7,6 +7,8 @@ from ampc.robots.capability import suggested_command_limit
 from ampc.robots.check import check_robot
 from ampc.robots.dynamics import RobotDynamics
 from ampc.robots.finding import Finding
+from ampc.robots.flexible_arm import flexible_arm, with_segments
+from ampc.robots.flexible_settings import FlexibleArmSettings, ObstacleSettings
 from ampc.robots.inverse_kinematics import IKSolution, InverseKinematics, InverseKinematicsSettings
 from ampc.robots.kinematic_chain import KinematicChain
 from ampc.robots.loading import load_robot
@@ -14,14 +16,18 @@ from ampc.robots.robot import HalfSpace, Robot
 
 __all__ = [
     "Finding",
+    "FlexibleArmSettings",
     "HalfSpace",
     "IKSolution",
     "InverseKinematics",
     "InverseKinematicsSettings",
     "KinematicChain",
+    "ObstacleSettings",
     "Robot",
     "RobotDynamics",
     "check_robot",
+    "flexible_arm",
     "load_robot",
     "suggested_command_limit",
+    "with_segments",
 ]

@@ -7,7 +7,10 @@ An MJCF file has no place for some of what a `Robot` holds; those stand in its `
       <numeric name="ampc_obstacle_wall" data="-1 0 0 0.6 0 0"/>   obstacle 'wall': a normal pointing into
                                                                    free space, and a point of the plane [m]
       <text name="ampc_end_effector" data="tool"/>                 site or body that is the end effector
+      <text name="ampc_obstacle_points" data="tool elbow"/>        sites that obstacles hold for
     </custom>
+
+Speeds may also be stated for the joints with motors alone.
 
 A URDF states torque and speed limits itself; its joints get motors.
 """
@@ -18,7 +21,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
-from ampc.arrays import FloatArray
+from ampc.arrays import FloatArray, IntArray
 from ampc.errors import RobotError
 from ampc.robots.end_effector import choose_end_effector
 from ampc.robots.finding import Finding
@@ -32,18 +35,25 @@ def load_robot(source: str | Path, end_effector: str | None = None) -> Robot:
     """Read an arm.
 
     Args:
-        source: Name of a built-in arm (``rigid-arm``), or path of an MJCF or URDF file.
+        source: Name of a built-in arm (``rigid-arm``, ``flexible-arm``, or ``flexible-arm-10`` for 10 passive
+            joints per link), or path of an MJCF or URDF file, or of the settings of a flexible arm (TOML).
         end_effector: Site or body that is the end effector; by default the model's ``ampc_end_effector``,
             then one with a usual name (``end_effector``, ``tool0``, ``tcp``, ...), then the last body.
 
     Raises:
         RobotError: If the file cannot be read, or the model has something that is not carried: anything but a
             serial arm of hinge joints driven by motors with torque limits. Every reason is named.
+        SettingsError: If the settings of a flexible arm are wrong.
     """
-    robot, findings = examine(source, end_effector)
+    return robot_from_file(read_model_file(source), end_effector)
+
+
+def robot_from_file(file: ModelFile, end_effector: str | None = None) -> Robot:
+    """`load_robot` for a model that has been read or built already."""
+    robot, findings = examine_file(file, end_effector)
     if robot is None:
         errors = [str(finding) for finding in findings if finding.severity == "error"]
-        raise RobotError(f"{source} cannot be used:\n" + "\n".join(f"  - {error}" for error in errors))
+        raise RobotError(f"{file.source} cannot be used:\n" + "\n".join(f"  - {error}" for error in errors))
     return robot
 
 
@@ -52,8 +62,13 @@ def examine(source: str | Path, end_effector: str | None = None) -> tuple[Robot 
 
     Raises:
         RobotError: If there is no model to make remarks about.
+        SettingsError: If the settings of a flexible arm are wrong.
     """
-    file = read_model_file(source)
+    return examine_file(read_model_file(source), end_effector)
+
+
+def examine_file(file: ModelFile, end_effector: str | None = None) -> tuple[Robot | None, list[Finding]]:
+    """`examine` for a model that has been read or built already."""
     site = choose_end_effector(file, end_effector)
     for number, joint in enumerate(file.spec.joints):
         joint.name = joint.name or f"joint{number}"
@@ -67,8 +82,9 @@ def examine(source: str | Path, end_effector: str | None = None) -> tuple[Robot 
     names = tuple(model.joint(i).name for i in range(model.njnt))
     actuation = _actuation(model, file)
     position_limits = _position_limits(model, file)
-    velocity_limits = _velocity_limits(model, names, file)
+    velocity_limits = _velocity_limits(model, names, actuation.joints, file)
     obstacles = _obstacles(model, file)
+    obstacle_points = _obstacle_points(model, file)
     if any(finding.severity == "error" for finding in file.findings):
         return None, file.findings
     home = choose_home(model, model.site(site).id, position_limits, file.findings)
@@ -86,6 +102,7 @@ def examine(source: str | Path, end_effector: str | None = None) -> tuple[Robot 
         torque_limits=actuation.torque_limits,
         home=home,
         obstacles=obstacles,
+        obstacle_points=obstacle_points,
         warnings=tuple(str(finding) for finding in file.findings),
     )
     return robot, file.findings
@@ -143,7 +160,7 @@ def _actuation(model: mujoco.MjModel, file: ModelFile) -> _Actuation:
 
 def _position_limits(model: mujoco.MjModel, file: ModelFile) -> FloatArray:
     limits = np.where(model.jnt_limited[:, None] != 0, model.jnt_range, [-np.inf, np.inf])
-    for i in np.flatnonzero(model.jnt_limited == 0):
+    for i in () if file.may_wind_up else np.flatnonzero(model.jnt_limited == 0):
         file.findings.append(
             Finding(
                 "warning",
@@ -154,11 +171,13 @@ def _position_limits(model: mujoco.MjModel, file: ModelFile) -> FloatArray:
     return np.asarray(limits, dtype=np.float64)
 
 
-def _velocity_limits(model: mujoco.MjModel, names: tuple[str, ...], file: ModelFile) -> FloatArray:
+def _velocity_limits(
+    model: mujoco.MjModel, names: tuple[str, ...], driven: IntArray, file: ModelFile
+) -> FloatArray:
     limits = np.array([file.velocity_limits.get(name, np.inf) for name in names])
     custom = _numerics(model).get("ampc_velocity_limits")
     if custom is not None:
-        if len(custom) != len(names) or not np.all(custom > 0.0):
+        if len(custom) not in (len(names), len(driven)) or not np.all(custom > 0.0):
             file.findings.append(
                 Finding(
                     "error",
@@ -169,8 +188,8 @@ def _velocity_limits(model: mujoco.MjModel, names: tuple[str, ...], file: ModelF
                 )
             )
             return limits
-        limits = custom
-    without = [name for name, limit in zip(names, limits, strict=True) if not np.isfinite(limit)]
+        limits[driven if len(custom) == len(driven) else slice(None)] = custom
+    without = [names[i] for i in driven if not np.isfinite(limits[i])]
     if without:
         file.findings.append(
             Finding(
@@ -203,6 +222,23 @@ def _obstacles(model: mujoco.MjModel, file: ModelFile) -> tuple[HalfSpace, ...]:
         normal = data[:3] / np.linalg.norm(data[:3])
         obstacles.append(HalfSpace(name.removeprefix("ampc_obstacle_"), normal, data[3:]))
     return tuple(obstacles)
+
+
+def _obstacle_points(model: mujoco.MjModel, file: ModelFile) -> tuple[str, ...]:
+    texts = (text.data for text in file.spec.texts if text.name == "ampc_obstacle_points")
+    names = tuple(next(texts, "").split())
+    sites = [model.site(i).name for i in range(model.nsite)]
+    unknown = [name for name in names if name not in sites]
+    if unknown:
+        file.findings.append(
+            Finding(
+                "error",
+                "text 'ampc_obstacle_points'",
+                f"no site is called {' or '.join(map(repr, unknown))}; there are: "
+                f"{', '.join(filter(None, sites))}",
+            )
+        )
+    return names
 
 
 def _numerics(model: mujoco.MjModel) -> dict[str, FloatArray]:

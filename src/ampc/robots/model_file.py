@@ -10,6 +10,8 @@ import mujoco
 
 from ampc.errors import RobotError
 from ampc.robots.finding import Finding
+from ampc.robots.flexible_model import flexible_arm_spec
+from ampc.robots.flexible_settings import FLEXIBLE_ARM, settings_of_source
 
 BUILT_IN = {"rigid-arm": "rigid_arm.xml"}
 """Arms that come with the package, by name."""
@@ -27,6 +29,8 @@ class ModelFile:
     """Speed limits that a URDF states, by joint [rad/s]."""
     findings: list[Finding] = field(default_factory=list)
     """What the user should know about the reading."""
+    may_wind_up: bool = False
+    """Whether joints without position limits are meant, and no remark is due."""
 
     @property
     def name(self) -> str:
@@ -80,11 +84,19 @@ def read_model_file(source: str | Path) -> ModelFile:
     """Read a built-in arm or a model file.
 
     Args:
-        source: Name of a built-in arm, or path of an MJCF (``.xml``, ``.mjcf``) or URDF (``.urdf``) file.
+        source: Name of a built-in arm, or path of an MJCF (``.xml``, ``.mjcf``) or URDF (``.urdf``) file, or
+            of the settings of a flexible arm (``.toml``, ``.json``).
 
     Raises:
         RobotError: If there is no such file, or it is not a model that MuJoCo can read.
+        SettingsError: If the settings of a flexible arm are wrong.
     """
+    flexible = settings_of_source(source)
+    if flexible is not None:
+        where = (
+            str(source) if str(source).startswith(FLEXIBLE_ARM) else str(Path(source).expanduser().resolve())
+        )
+        return ModelFile(flexible_arm_spec(flexible), where, may_wind_up=True)
     if str(source) in BUILT_IN:
         path = Path(str(resources.files("ampc.robots") / "assets" / BUILT_IN[str(source)]))
         return ModelFile(_parse(path), str(source))
@@ -97,7 +109,10 @@ def read_model_file(source: str | Path) -> ModelFile:
     if path.suffix == ".xacro":
         raise RobotError(f"{path}: expand it to URDF first, with `xacro {path.name} > {path.stem}`")
     if path.suffix not in (".xml", ".mjcf", ".urdf"):
-        raise RobotError(f"{path}: expected an MJCF file (.xml, .mjcf) or a URDF file (.urdf)")
+        raise RobotError(
+            f"{path}: expected an MJCF file (.xml, .mjcf), a URDF file (.urdf) or the "
+            "settings of a flexible arm (.toml)"
+        )
 
     try:
         root = ET.fromstring(path.read_bytes())
@@ -171,9 +186,11 @@ def _refuse_not_a_number(root: ET.Element, path: Path) -> None:
 
 
 def _no_such_file(source: str | Path, path: Path) -> str:
-    names = [*BUILT_IN, *(file.name for file in path.parent.glob("*") if file.suffix in (".xml", ".urdf"))]
+    suffixes = (".xml", ".urdf", ".toml")
+    built_in = (*BUILT_IN, FLEXIBLE_ARM)
+    names = [*built_in, *(file.name for file in path.parent.glob("*") if file.suffix in suffixes)]
     near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"built in are: {', '.join(BUILT_IN)}"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"built in are: {', '.join(built_in)}"
     return f"there is no robot '{source}': no built-in arm has that name and no file lies at {path}; {hint}"
 
 

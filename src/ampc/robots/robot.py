@@ -58,9 +58,15 @@ class Robot:
     home: FloatArray
     """Configuration that inverse kinematics prefers and tests start from (n,) [rad]."""
     obstacles: tuple[HalfSpace, ...] = ()
-    """Half-spaces that the end effector has to stay in."""
+    """Half-spaces that the obstacle points have to stay in."""
+    obstacle_points: tuple[str, ...] = ()
+    """Names of the sites that obstacles hold for, the end effector first; by default it alone."""
     warnings: tuple[str, ...] = ()
     """What the loader noticed and could live with, in plain words."""
+
+    def __post_init__(self) -> None:
+        others = (name for name in self.obstacle_points if name != self.end_effector)
+        object.__setattr__(self, "obstacle_points", (self.end_effector, *others))
 
     @property
     def n_joints(self) -> int:
@@ -71,6 +77,11 @@ class Robot:
     def n_actuated(self) -> int:
         """Number of actuated joints m."""
         return len(self.actuated)
+
+    @property
+    def passive(self) -> IntArray:
+        """Indices into the joints of those without a motor, ascending (n - m,)."""
+        return np.setdiff1d(np.arange(self.n_joints), self.actuated)
 
     @property
     def end_effector_id(self) -> int:
@@ -93,6 +104,10 @@ class Robot:
             np.asarray([model.site_bodyid[site]]), model.site_pos[site],
             self.position_limits, self.velocity_limits, self.torque_limits, self.actuated,
             *(np.concatenate([obstacle.normal, obstacle.point]) for obstacle in self.obstacles),
+            *(
+                np.array([model.site(name).bodyid[0], *model.site(name).pos])
+                for name in self.obstacle_points[1:]
+            ),
         ]  # fmt: skip
         digest = hashlib.sha256()
         for part in parts:
