@@ -36,7 +36,7 @@ class ScriptedLaw:
 
 def make(robot: Robot, output: object = None) -> tuple[ArmController, ScriptedLaw]:
     law = ScriptedLaw(robot.n_joints, output)
-    torque_law = ComputedTorque(RobotDynamics(robot))
+    torque_law = ComputedTorque(RobotDynamics(robot), control_period=0.0)
     return ArmController(robot, law, torque_law, InverseKinematics(robot), 0.05), law
 
 

@@ -27,15 +27,26 @@ class TorqueLaw(Protocol):
 class ComputedTorque:
     """Commands are joint accelerations: torque = M(q) u + C(q, dq) dq + g(q) - passive(q, dq).
 
-    It makes the arm the double integrator that the MPC predicts, at any control rate and any armature.
+    The torque is held for a whole control period, in which a fast arm moves on: with the terms taken where
+    the arm was, a light joint with damping falls far short of its command. They are therefore taken where
+    the arm will be in the middle of the period T under that command (the midpoint rule)::
+
+        q_mid = q + T/2 dq + T^2/8 u,    dq_mid = dq + T/2 u
+
+    which makes the arm the double integrator that the MPC predicts up to an error of order T^3.
     """
 
-    def __init__(self, dynamics: RobotDynamics) -> None:
+    def __init__(self, dynamics: RobotDynamics, control_period: float) -> None:
+        """Take the arm's dynamics, and the time for which a torque is held [s]."""
         self._dynamics = dynamics
+        self._half = 0.5 * control_period
 
     def split(self, command: FloatArray, q: FloatArray, dq: FloatArray) -> TorqueSplit:
-        """Corrective M(q) u and compensation C dq + g - passive, for u in [rad/s^2]."""
-        mass_matrix, bias = self._dynamics.mass_matrix_and_bias(q, dq)
+        """Corrective M u and compensation C dq + g - passive at mid-period, for u in [rad/s^2]."""
+        half = self._half
+        mass_matrix, bias = self._dynamics.mass_matrix_and_bias(
+            q + half * dq + 0.5 * half**2 * command, dq + half * command
+        )
         return TorqueSplit(mass_matrix @ command, bias)
 
 
@@ -54,15 +65,15 @@ class GravityCompensation:
         return TorqueSplit(command, self._dynamics.gravity(q))
 
 
-def make_torque_law(name: TorqueLawName, dynamics: RobotDynamics) -> TorqueLaw:
-    """The torque law of that name.
+def make_torque_law(name: TorqueLawName, dynamics: RobotDynamics, control_period: float) -> TorqueLaw:
+    """The torque law of that name, for torques that are held for a control period [s].
 
     Raises:
         SettingsError: If there is none.
     """
     match name:
         case "computed-torque":
-            return ComputedTorque(dynamics)
+            return ComputedTorque(dynamics, control_period)
         case "gravity-compensation":
             return GravityCompensation(dynamics)
     raise SettingsError(f"unknown torque law {name!r}; choose one of {', '.join(get_args(TorqueLawName))}")

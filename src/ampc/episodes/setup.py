@@ -102,7 +102,7 @@ def build_controller(settings: ControllerSettings, robot: Robot, plant: PlantSet
     return ArmController(
         robot,
         law,
-        make_torque_law(torque_law, RobotDynamics(robot)),
+        make_torque_law(torque_law, RobotDynamics(robot), plant.control_period),
         InverseKinematics(robot, settings.inverse_kinematics),
         plant.control_period,
     )
