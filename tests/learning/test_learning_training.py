@@ -163,7 +163,7 @@ def test_padding_does_not_reach_the_loss() -> None:
     frames = linear_frames(4)
     spec = small_spec("gru")
     sequences = Sequences(frames, np.arange(4))
-    policy = make_policy(spec, sequences, seed=0)
+    policy = make_policy(spec, frames, np.arange(4), seed=0)
     batch = sequences.batch(torch.arange(4))
     padded = batch.weight == 0
     assert padded.any()

@@ -3,12 +3,13 @@
 import dataclasses
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from rich.console import Console
 from torch import Tensor
 
+from ampc.arrays import IntArray
 from ampc.errors import DatasetError
 from ampc.learning.settings import TrainingSettings
 from ampc.learning.training import Loss, fit
@@ -66,7 +67,7 @@ def train_on_frames(
     )
     training = make_samples(frames, training_episodes, spec, settings)
     validation = make_samples(frames, validation_episodes, spec, settings)
-    policy = make_policy(spec, training, settings.seed)
+    policy = make_policy(spec, frames, training_episodes, settings.seed)
     digest = _digest(frames)
     identity = {
         "policy": to_dict(dataclasses.replace(spec, training={})),
@@ -102,7 +103,7 @@ def train_on_frames(
     return policy.eval()
 
 
-def make_samples(frames: Frames, episodes: Any, spec: PolicySpec, settings: TrainingSettings) -> Samples:
+def make_samples(frames: Frames, episodes: IntArray, spec: PolicySpec, settings: TrainingSettings) -> Samples:
     """What a network of that kind trains on: sequences if it is recurrent, windows if not."""
     if spec.recurrent:
         return Sequences(frames, episodes, round(settings.hold / spec.control_period))
@@ -116,12 +117,13 @@ def samples_per_step(samples: Samples, spec: PolicySpec, settings: TrainingSetti
     return settings.batch_size
 
 
-def make_policy(spec: PolicySpec, samples: Samples, seed: int) -> Policy:
-    """A policy with weights drawn from the seed, and the normalisation of all samples."""
+def make_policy(spec: PolicySpec, frames: Frames, episodes: IntArray, seed: int) -> Policy:
+    """A policy with weights drawn from the seed, normalised to the frames of some episodes."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         policy = Policy(spec)
-    batch = samples.batch(torch.arange(len(samples)))
+    single = Windows(frames, episodes, history=1)
+    batch = single.batch(torch.arange(len(single)))
     policy.fit_normalisation(batch.states, batch.reference, batch.goal, batch.past_commands)
     return policy
 
