@@ -1,7 +1,6 @@
 """The arm as MuJoCo simulates it, stepped at the control period."""
 
 import copy
-from collections import deque
 from dataclasses import dataclass
 
 import mujoco
@@ -10,6 +9,7 @@ import numpy as np
 from ampc.arrays import FloatArray
 from ampc.errors import SettingsError, TaskError
 from ampc.plants.measurement import Measurement
+from ampc.plants.signals import DelayLine, SensorNoise, describe_fault, limit_torque
 from ampc.plants.variation import apply_variation
 from ampc.robots.robot import Robot
 from ampc.tasks.task import PlantVariation, Task
@@ -82,7 +82,6 @@ class MujocoPlant:
         self._qpos = robot.model.jnt_qposadr[joints]
         self._qvel = robot.model.jnt_dofadr[joints]
         self._site = robot.end_effector_id
-        self._lower, self._upper = robot.torque_limits.T
         self.applied_torque: FloatArray = np.zeros(robot.n_actuated)
         self._model = copy.copy(robot.model)
         self._model.opt.timestep = self.settings.physics_step
@@ -133,16 +132,15 @@ class MujocoPlant:
         """
         if np.shape(torque) != self.applied_torque.shape:
             raise ValueError(f"torque has shape {np.shape(torque)}, expected {self.applied_torque.shape}")
-        self.torque_rejected = not np.all(np.isfinite(torque))
-        requested = np.zeros_like(self.applied_torque) if self.torque_rejected else torque
-        self.applied_torque = np.clip(requested, self._lower, self._upper)
-        self.torque_saturated = bool(np.any(self.applied_torque != requested))
+        limited = limit_torque(torque, self.robot.torque_limits)
+        self.applied_torque = limited.applied
+        self.torque_saturated, self.torque_rejected = bool(limited.saturated), bool(limited.rejected)
         if not self.unstable:
             self._simulate()
             self._read_state()
         self._steps += 1
         self.time = self._steps * self.control_period
-        self.fault = _describe_fault(self.torque_rejected, self.unstable)
+        self.fault = describe_fault(self.torque_rejected, self.unstable)
         return self._measure()
 
     def _load(self, variation: PlantVariation) -> None:
@@ -153,11 +151,12 @@ class MujocoPlant:
         mujoco.mj_resetData(self._model, self._data)
         self._data.qpos[self._qpos] = start
         self._steps = 0
-        self._delay = round(self._variation.input_delay / self.settings.physics_step)
-        self._pending: deque[tuple[int, FloatArray]] = deque()
-        self._noise = np.random.default_rng(seed)
+        n_actuated = self.robot.n_actuated
+        delay = round(self._variation.input_delay / self.settings.physics_step)
+        self._input = DelayLine(n_actuated, delay)
+        self._noise = SensorNoise(self._variation, seed, n_actuated, end_effector=False)
         self.time = 0.0
-        self.applied_torque = np.zeros(self.robot.n_actuated)
+        self.applied_torque = np.zeros(n_actuated)
         self.torque_saturated = self.torque_rejected = False
         self.fault = ""
         self._read_state()
@@ -172,31 +171,13 @@ class MujocoPlant:
 
     def _simulate(self) -> None:
         """Advance one control period, each torque taking effect at its own physics step."""
-        control = self.applied_torque / self.robot.gear
-        substeps = self.settings.substeps
-        now = self._steps * substeps
-        end = now + substeps
-        self._pending.append((now + self._delay, control))
-        while now < end:
-            if self._pending and self._pending[0][0] <= now:
-                self._data.ctrl[self.robot.actuator_ids] = self._pending.popleft()[1]
-                continue
-            until = min(end, self._pending[0][0]) if self._pending else end
-            mujoco.mj_step(self._model, self._data, until - now)
-            now = until
+        for torque, ticks in self._input.send(self.applied_torque, self.settings.substeps):
+            self._data.ctrl[self.robot.actuator_ids] = torque / self.robot.gear
+            mujoco.mj_step(self._model, self._data, ticks)
 
     def _measure(self) -> Measurement:
-        actuated, variation = self.robot.actuated, self._variation
-        q, dq = self.q[actuated], self.dq[actuated]
-        if variation.position_noise or variation.velocity_noise:
-            noise = self._noise.standard_normal((2, len(actuated)))
-            q += variation.position_noise * noise[0]
-            dq += variation.velocity_noise * noise[1]
+        actuated = self.robot.actuated
+        noise = self._noise.draw()
+        q = self.q[actuated] + noise[: len(actuated)]
+        dq = self.dq[actuated] + noise[len(actuated) :]
         return Measurement(self.time, q, dq)
-
-
-def _describe_fault(torque_rejected: bool, unstable: bool) -> str:
-    faults = ["torque is not finite: none applied"] if torque_rejected else []
-    if unstable:
-        faults.append("simulation is unstable: the arm stands still")
-    return "; ".join(faults)
