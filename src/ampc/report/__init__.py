@@ -1,4 +1,4 @@
-"""Figures, videos and the HTML report of a run: one file that shows what was claimed and what was measured."""
+"""Figures, videos and the HTML report of a run: one file with what was claimed and what was measured."""
 
 from ampc.report.data import ReportData
 from ampc.report.from_run import build_report, read_run

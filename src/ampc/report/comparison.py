@@ -56,8 +56,8 @@ def comparison_tables(
         rows = tuple(_row(summary, region, name, (step_times or {}).get(name)) for name in rows_of)
         tasks = summary.find(region, summary.expert, "success").tasks
         note = (
-            f"{tasks:,} tasks, the same for all; {summary.confidence:.0%} intervals in brackets. Samples beyond "
-            "limits are counted per episode."
+            f"{tasks:,} tasks, the same for all; {summary.confidence:.0%} intervals in brackets. Samples "
+            "beyond limits are counted per episode."
         )
         tables.append(Table(region, tuple(columns), rows, note))
     return tuple(tables)
@@ -65,7 +65,7 @@ def comparison_tables(
 
 def _row(summary: Summary, region: str, name: str, times: FloatArray | None) -> tuple[Cell, ...]:
     success, rmse = summary.find(region, name, "success"), summary.find(region, name, "rmse")
-    relative = "–" if name == summary.expert else _relative(rmse)
+    relative = None if name == summary.expert else _relative(rmse)
     steps = (
         ("–", "–") if times is None else tuple(significant(1e6 * t) for t in np.quantile(times, (0.5, 0.99)))
     )
@@ -115,12 +115,20 @@ def headlines(
         steady = summary.find(region, policy, "steady_error")
         gap = write_relative_interval("rmse", rmse.relation, rmse.relative_low, rmse.relative_high)
         found += [
-            Headline(write_value("success", success.value), f"success, {region}",
-                     f"{summary.expert}: {write_value('success', success.expert)}"),
-            Headline(write_relative("rmse", rmse.relation, rmse.relative), f"RMSE against {summary.expert}", gap),
-            Headline(write_value("steady_error", steady.value), "steady error",
-                     f"{summary.expert}: {write_value('steady_error', steady.expert)}"),
-        ]  # fmt: skip
+            Headline(
+                write_value("success", success.value),
+                f"success, {region}",
+                f"{summary.expert}: {write_value('success', success.expert)}",
+            ),
+            Headline(
+                write_relative("rmse", rmse.relation, rmse.relative), f"RMSE against {summary.expert}", gap
+            ),
+            Headline(
+                write_value("steady_error", steady.value),
+                "steady error",
+                f"{summary.expert}: {write_value('steady_error', steady.expert)}",
+            ),
+        ]
     if latency:
         ours = [latency.step_times[name] for name in members[policy] if name in latency.step_times]
         slowest = max(latency.step_times, key=lambda name: float(np.median(latency.step_times[name])))

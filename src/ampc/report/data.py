@@ -127,7 +127,7 @@ class TrainingCurve:
 
 
 @dataclass(frozen=True)
-class DatasetSummary:
+class DatasetSection:
     """What the policies learned from."""
 
     facts: tuple[tuple[str, str], ...]
@@ -174,7 +174,7 @@ class ReportData:
     """Controller to wall times of its control steps (S,) [s]."""
     training: tuple[TrainingCurve, ...] | None = None
     """Training curves, one per policy."""
-    dataset: DatasetSummary | None = None
+    dataset: DatasetSection | None = None
     """What the policies learned from."""
     ik: Table | None = None
     """Convergence of the inverse kinematics by region."""

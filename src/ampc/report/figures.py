@@ -1,52 +1,21 @@
 """The figures of a report: plain arrays in, SVG out."""
 
-import io
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-from numpy.typing import NDArray
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from ampc.arrays import BoolArray, FloatArray
 from ampc.report.data import ErrorCurves, TaskTrace, TrainingCurve, WorkspaceMap
-from ampc.report.style import BAD, FONTS, INK, MUTED, RC, Palette, quantity, significant
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from ampc.report.plotting import ERROR_FLOOR, SMALLEST, plain_decades, styled, time_decades, to_svg
+from ampc.report.style import BAD, INK, MUTED, Palette, quantity, significant
 
 WIDTH = 10.4
 """Width of a figure [inch]; the page shows it at about 100 pixels an inch."""
-ERROR_FLOOR = 1e-6
-"""Figures of errors begin here: what is smaller leaves them at the bottom [m]."""
-SMALLEST = 1e-12
-"""Stands for zero on a logarithmic axis [m]."""
-
-
-def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Run a drawing function in the report's style, whatever the user's Matplotlib settings are."""
-
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        with mpl.rc_context():
-            mpl.rcdefaults()
-            mpl.rcParams.update(RC)
-            return draw(*args, **kwargs)
-
-    wrapper.__name__, wrapper.__doc__ = draw.__name__, draw.__doc__
-    return wrapper
-
-
-def to_svg(figure: Figure) -> str:
-    """The figure as an SVG text in the page's fonts, the same for the same data."""
-    file = io.StringIO()
-    figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    text = file.getvalue()
-    return text[text.index("<svg") :].replace("'DejaVu Sans'", FONTS)
 
 
 @styled
@@ -84,7 +53,7 @@ def _error_bands(axis: Axes, curve: ErrorCurves, palette: Palette, threshold: fl
         axis.plot(curve.time, median, linestyle=palette.dash(name), color=color, label=name, zorder=20 - rank)
     axis.set_yscale("log")
     axis.set_ylim(bottom=max(axis.get_ylim()[0], 1e3 * ERROR_FLOOR))
-    _plain_decades(axis, "y")
+    plain_decades(axis, "y")
     axis.axhline(1e3 * threshold, color=MUTED, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
     axis.annotate(
         f"success: below {1e3 * threshold:g} mm",
@@ -129,7 +98,7 @@ def workspace(maps: Sequence[WorkspaceMap], palette: Palette, threshold: float) 
     bar = figure.colorbar(points, ax=list(axes), shrink=0.85, aspect=28, pad=0.012, extend="min")
     bar.set_label("steady error [mm]")
     bar.outline.set_visible(False)
-    _plain_decades(bar.ax, "y")
+    plain_decades(bar.ax, "y")
     return to_svg(figure)
 
 
@@ -238,7 +207,7 @@ def latency(step_times: Mapping[str, FloatArray], palette: Palette, control_peri
         axis.set_xscale("log")
         axis.set_xlim(right=max(axis.get_xlim()[1], 2.2e6 * control_period))
         axis.set_xlabel("time per control step")
-        _time_decades(axis)
+        time_decades(axis)
         axis.axvline(1e6 * control_period, color=BAD, linewidth=1.1, linestyle=(0, (4, 2)))
     left.annotate(
         f"control period {quantity(control_period, 's', 2)}", (1e6 * control_period, 50), xytext=(3, 0),
@@ -273,86 +242,3 @@ def training(curves: Sequence[TrainingCurve], palette: Palette) -> str:
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=2)
     return to_svg(figure)
-
-
-@dataclass(frozen=True, eq=False)
-class Strip:
-    """Error curves as two pictures, so that a video shows them growing."""
-
-    full: NDArray[np.uint8]
-    """Curves in colour (height, width, 3)."""
-    faint: NDArray[np.uint8]
-    """Curves yet to come."""
-    left: float
-    """Column of time zero [pixels]."""
-    scale: float
-    """Pixels per second."""
-    top: int
-    """Rows above the axes [pixels]."""
-    bottom: int
-    """Rows below the axes [pixels]."""
-
-    def column(self, time: float) -> int:
-        """Column of a time [s]."""
-        return round(self.left + self.scale * time)
-
-
-@styled
-def error_strip(
-    time: FloatArray, error: Mapping[str, FloatArray], palette: Palette, width: int, height: int, end: float
-) -> Strip:
-    """Error over time of one task, for the foot of a video [pixels]."""
-    pictures = []
-    left, right, top, bottom = 78, 28, 12, 36
-    shown = time <= end + 1e-9
-    for alpha in (1.0, 0.18):
-        figure = Figure(figsize=(width / 100, height / 100), dpi=100)
-        axis = figure.add_axes((
-            left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height,
-        ))  # fmt: skip
-        for index, (name, values) in enumerate(error.items()):
-            style: Any = "-" if index == 0 else (0, (4, 1.6))
-            values = np.maximum(values, SMALLEST) * 1e3
-            axis.plot(
-                time[shown],
-                values[shown],
-                color=palette.color(name),
-                alpha=alpha,
-                linewidth=2.2,
-                linestyle=style,
-            )
-        axis.set(yscale="log", xlim=(0, end))
-        axis.set_ylim(bottom=max(axis.get_ylim()[0], 1e3 * ERROR_FLOOR))
-        axis.set_ylabel("error [mm]", fontsize=9.5)
-        axis.set_xlabel("time [s]", fontsize=9.5, labelpad=1)
-        axis.tick_params(labelsize=9)
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        _plain_decades(axis, "y", most=6)
-        pictures.append(_pixels(figure))
-    scale = (width - left - right) / end
-    return Strip(pictures[0], pictures[1], left, scale, top, bottom)
-
-
-def _pixels(figure: Figure) -> NDArray[np.uint8]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
-
-
-def _plain_decades(axis: Any, which: str, most: int = 8) -> None:
-    """Label powers of ten as plain numbers, such as 0.1, 1, 10."""
-    target = axis.yaxis if which == "y" else axis.xaxis
-    low, high = axis.get_ylim() if which == "y" else axis.get_xlim()
-    first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
-    every = -(-(last - first + 1) // most)
-    target.set_major_locator(FixedLocator([10.0**k for k in range(first, last + 1) if k % every == 0]))
-    target.set_minor_locator(NullLocator())
-    target.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-
-
-def _time_decades(axis: Axes) -> None:
-    """Label a logarithmic axis in microseconds as 1 µs, 10 µs, ... 1 s."""
-    _plain_decades(axis, "x")
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: quantity(1e-6 * value, "s", 1)))

@@ -1,6 +1,5 @@
 """Fills a report from a run's folder; what the run has not recorded is left out, with the reason."""
 
-import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,21 +11,24 @@ import numpy as np
 from ampc.arrays import FloatArray
 from ampc.episodes.dataset import Dataset
 from ampc.episodes.summary import summarise
-from ampc.errors import AmpcError, DatasetError, SettingsError
-from ampc.evaluation import BenchmarkResult, Latency, Summary, Verdict
+from ampc.errors import AmpcError, SettingsError
+from ampc.evaluation import BenchmarkResult, Latency, Summary
 from ampc.report.comparison import comparison_tables, headlines
 from ampc.report.data import (
-    Column,
-    DatasetSummary,
     ErrorCurves,
     ReportData,
     Section,
-    Table,
     TaskTrace,
-    TrainingCurve,
     WorkspaceMap,
 )
 from ampc.report.html import write_report
+from ampc.report.records import (
+    dataset_section,
+    inverse_kinematics_table,
+    read_json,
+    read_verdicts,
+    training_curves,
+)
 from ampc.report.video import VideoSettings
 from ampc.robots import load_robot
 
@@ -52,7 +54,7 @@ def build_report(folder: str | Path, video: VideoSettings | None = None) -> Path
 
 @dataclass(frozen=True)
 class Names:
-    """Who is who in a run; a policy that was trained with several seeds appears once, under its architecture."""
+    """Who is who in a run; a policy trained with several seeds appears once, as its architecture."""
 
     expert: str
     """Controller that all are compared with."""
@@ -79,7 +81,7 @@ def read_run(folder: Path) -> ReportData:
     settings: dict[str, Any] = json.loads(path.read_text())
     robot = load_robot(settings["robot"]["source"], settings["robot"]["end_effector"])
     stages: dict[str, Any] = (
-        _json(folder / "provenance.json") if (folder / "provenance.json").exists() else {}
+        read_json(folder / "provenance.json") if (folder / "provenance.json").exists() else {}
     )
     missing: dict[Section, str] = {}
 
@@ -103,9 +105,11 @@ def read_run(folder: Path) -> ReportData:
     tasks = sum(len(result.goals(region)) for region in result.regions) if result else 0
     return ReportData(
         title=f"{robot.name}: {names.policy} in place of {expert}",
-        summary=f"A neural network ({names.policy}) was trained on {collected} of a model predictive controller "
-        f"({expert}) that brings the end effector of {robot.name}, an arm with {robot.n_joints} joints, to goals in "
-        f"space." + (f" All controllers were then run on the same {tasks:,} tasks." if tasks else ""),
+        summary=(
+            f"A neural network ({names.policy}) was trained on {collected} of a model predictive controller"
+            f" ({expert}) that brings the end effector of {robot.name}, an arm with {robot.n_joints} joints,"
+            " to goals in space." + (f" All controllers then met the same {tasks:,} tasks." if tasks else "")
+        ),
         facts=tuple(_facts(settings, stages, robot.name, names)),
         expert=expert,
         policy=names.policy,
@@ -113,16 +117,19 @@ def read_run(folder: Path) -> ReportData:
         control_period=float(settings["plant"]["control_period"]),
         success_threshold=float(settings["evaluation"]["benchmark"]["metrics"]["success_tolerance"]),
         headlines=headlines(summary, latency, names.policy, names.members, dataset, stages),
-        verdicts=read(("verdicts",), lambda: _verdicts(evaluation / "verdicts.json")),
+        verdicts=read(("verdicts",), lambda: read_verdicts(evaluation / "verdicts.json")),
         comparison=comparison_tables(summary, tuple(names.members), step_times) if summary else None,
         errors=_errors(result, names) if result else None,
         workspace=_workspace(result, pair) if result else None,
         traces=_traces(result, pair) if result else None,
         robot=robot,
         step_times=step_times,
-        training=read(("training",), lambda: _training(names)),
-        dataset=_dataset(dataset) if dataset else None,
-        ik=read(("ik",), lambda: _inverse_kinematics(evaluation / "inverse_kinematics.json")),
+        training=read(
+            ("training",),
+            lambda: training_curves({name: folders[0] for name, folders in names.policies.items()}),
+        ),
+        dataset=dataset_section(dataset) if dataset else None,
+        ik=read(("ik",), lambda: inverse_kinematics_table(evaluation / "inverse_kinematics.json")),
         missing=missing,
     )
 
@@ -163,15 +170,6 @@ def _facts(
     yield "time", ", ".join(f"{name} {stage['seconds']:,.0f} s" for name, stage in stages.items())
     yield "machine", f"{last['processor']}, {last['cores']} cores, {last['platform']}"
     yield "command", last["command"]
-
-
-def _verdicts(path: Path) -> tuple[Verdict, ...]:
-    rows: list[dict[str, Any]] = _json(path)
-    numbers = ("threshold", "value", "low", "high")
-    return tuple(
-        Verdict(**row | {key: None if row[key] is None else float(row[key]) for key in numbers})
-        for row in rows
-    )
 
 
 def _errors(result: BenchmarkResult, names: Names) -> tuple[ErrorCurves, ...]:
@@ -234,69 +232,3 @@ def _step_times(latency: Latency, names: Names) -> dict[str, FloatArray]:
     for controller, values in latency.step_times.items():
         times.setdefault(known.get(controller, controller), []).append(values.ravel())
     return {name: np.concatenate(parts) for name, parts in times.items()}
-
-
-def _training(names: Names) -> tuple[TrainingCurve, ...]:
-    curves = []
-    for name, folders in names.policies.items():
-        path = folders[0] / "training.csv"
-        if not path.exists():
-            raise DatasetError(f"{path} is missing")
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        epoch, loss, validation = (
-            np.array([float(row[key]) for row in rows]) for key in ("epoch", "loss", "validation_loss")
-        )
-        curves.append(TrainingCurve(name, epoch, loss, validation))
-    return tuple(curves)
-
-
-def _dataset(summary: Any) -> DatasetSummary:
-    facts = (
-        ("episodes", f"{summary.episodes:,}"),
-        ("samples", f"{summary.rows:,}"),
-        ("episode length", f"{summary.duration_min:.2f} to {summary.duration_max:.2f} s"),
-        ("median length", f"{summary.duration_median:.2f} s"),
-        ("regions", ", ".join(f"{name} {count:,}" for name, count in summary.regions.items())),
-        ("settled", f"{100 * summary.settled_share:.1f} %"),
-        ("varied plants", f"{100 * summary.varied_share:.1f} %"),
-        ("final error", f"{1e3 * summary.final_error_median:.3f} mm (median)"),
-        ("torque at limit", f"{100 * summary.torque_saturated_share:.2f} % of samples"),
-        ("size", f"{summary.bytes / 1e6:.1f} MB"),
-    )
-    columns = (
-        Column("column"),
-        Column("joint"),
-        *(Column(name, "", 3) for name in ("mean", "std", "low", "high")),
-    )
-    rows = tuple((c.column, c.name, c.mean, c.std, c.low, c.high) for c in summary.columns)
-    note = (
-        "Commands in rad/s² under computed torque, in N m where torque is applied directly; torques in N m."
-    )
-    return DatasetSummary(facts, Table("Commands and torques", columns, rows, note))
-
-
-def _inverse_kinematics(path: Path) -> Table:
-    columns = (
-        Column("region"), Column("variant"), Column("goals", "", 0), Column("tolerance", "mm", 4),
-        Column("converged", "%", 1), Column("within limits", "%", 1), Column("iterations", "median", 0),
-        Column("iterations", "p95", 0),
-    )  # fmt: skip
-    rows = tuple(
-        (
-            row["region"], row["variant"], float(row["goals"]), 1e3 * row["tolerance"], 100 * row["converged"],
-            100 * row["usable"], row["iterations_p50"], row["iterations_p95"],
-        )
-        for row in _json(path)
-    )  # fmt: skip
-    note = (
-        "literal: the paper's constants; tuned: the same iteration with constants that converge; default: with "
-        "joint limits, several starts and a canonical branch, as the controllers use it."
-    )
-    return Table("Reachable goals", columns, rows, note)
-
-
-def _json(path: Path) -> Any:
-    if not path.exists():
-        raise DatasetError(f"{path} is missing")
-    return json.loads(path.read_text())

@@ -82,45 +82,73 @@ def _parts(data: ReportData, palette: Palette, video: VideoSettings | None) -> l
     pair = tuple(dict.fromkeys((data.expert, data.policy)))
     parts = [
         Part(
-            "verdicts", "Verdicts", "Verdicts",
-            "What was claimed and what was measured. A verdict judges the figure itself; it is marked as close "
-            "where the confidence interval reaches across the bound.",
+            "verdicts",
+            "Verdicts",
+            "Verdicts",
+            "What was claimed and what was measured. A verdict judges the figure itself; it is marked as "
+            "close where the confidence interval reaches across the bound.",
         ),
         Part(
-            "comparison", "Comparison", "Comparison", "All controllers on the same tasks, by region of the workspace.",
+            "comparison",
+            "Comparison",
+            "Comparison",
+            "All controllers on the same tasks, by region of the workspace.",
             tables=data.comparison or (),
         ),
         Part(
-            "errors", "Error over time", "Error",
-            "Distance of the end effector from its goal: median over tasks and, for expert and policy, the band "
-            "that holds the middle 90 % of the tasks.",
+            "errors",
+            "Error over time",
+            "Error",
+            "Distance of the end effector from its goal: median over tasks and, for expert and policy, the "
+            "band that holds the middle 90 % of the tasks.",
         ),
         Part(
-            "workspace", "Success over the workspace", "Workspace",
-            "Every dot is the goal of one task, coloured by the error that remained; a red cross is a failure. "
-            "Left: from the side. Right: from above.",
+            "workspace",
+            "Success over the workspace",
+            "Workspace",
+            "Every dot is the goal of one task, coloured by the error that remained; a red cross is a "
+            "failure. Left: from the side. Right: from above.",
         ),
         Part(
-            "video", "Side by side", "Video", f"The same task under {' and '.join(pair)}, with the path of the end effector.",
+            "video",
+            "Side by side",
+            "Video",
+            f"The same task under {' and '.join(pair)}.",
         ),
         Part(
-            "torques", "Joint torques", "Torques", "Torques that the plant applied, after its limits, in the tasks of the video.",
+            "torques",
+            "Joint torques",
+            "Torques",
+            "Torques that the plant applied, after its limits.",
         ),
         Part(
-            "latency", "Time per control step", "Latency",
+            "latency",
+            "Time per control step",
+            "Latency",
             "Wall time from measurement to torque. What lies right of the dashed line misses its deadline.",
         ),
-        Part("training", "Training", "Training", "Loss on the commands of the expert, in units of their spread."),
         Part(
-            "dataset", "Demonstrations", "Data", "What the policies learned from.",
+            "training",
+            "Training",
+            "Training",
+            "Loss on the commands of the expert, in units of their spread.",
+        ),
+        Part(
+            "dataset",
+            "Demonstrations",
+            "Data",
+            "What the policies learned from.",
             tables=[data.dataset.columns] if data.dataset and data.dataset.columns else (),
             facts=data.dataset.facts if data.dataset else (),
         ),
         Part(
-            "ik", "Inverse kinematics", "Kinematics", "How often it converges within its budget, by region.",
+            "ik",
+            "Inverse kinematics",
+            "Kinematics",
+            "How often it converges within its budget, by region.",
             tables=[data.ik] if data.ik else (),
         ),
-    ]  # fmt: skip
+    ]
     for part in parts:
         _fill(part, data, palette, pair, video)
     return parts

@@ -5,17 +5,23 @@ The process must start with ``MUJOCO_GL`` set: MuJoCo chooses its OpenGL library
 """
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
 from ampc.arrays import FloatArray
+from ampc.report.shapes import add, bar, line, segment, sphere
+
+Picture = NDArray[np.uint8]
 
 BACKGROUND = (0.955, 0.962, 0.970)
 FLOOR = (0.96, 0.965, 0.975, 1.0)
 GRID = (0.86, 0.875, 0.895, 1.0)
 GOAL = (0.90, 0.56, 0.0)
+COLUMN = (0.62, 0.65, 0.70, 1.0)
 SKELETON = (0.42, 0.47, 0.54, 1.0)
 ELEVATION = -20.0
 SUPERSAMPLING = 4
@@ -24,8 +30,9 @@ SUPERSAMPLING = 4
 class Stage:
     """A model on a plain floor under soft light, seen by a camera that holds all of the motion."""
 
-    def __init__(self, model: mujoco.MjModel, width: int, height: int) -> None:
-        """Prepare a private model for off-screen drawing at this size [pixels]."""
+    def __init__(self, model: mujoco.MjModel, site: int, width: int, height: int) -> None:
+        """Prepare a private model with this end-effector site for off-screen drawing [pixels]."""
+        self.site = site
         model.vis.global_.offwidth = width
         model.vis.global_.offheight = height
         model.vis.quality.offsamples = SUPERSAMPLING
@@ -45,34 +52,34 @@ class Stage:
         self.options = mujoco.MjvOption()
         self.options.sitegroup[:] = 0
         self.options.geomgroup[:] = (1, 1, 1, 0, 0, 0)
-        planes = (model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE) & (
-            model.body_weldid[model.geom_bodyid] == 0
-        )
-        self.plane_heights = model.geom_pos[planes, 2].tolist()
-        model.geom_group[planes] = 5  # hidden; one floor for all arms is drawn in their place
         moving = model.body_weldid != 0
+        self._forward(model.qpos0)
+        flat = (model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE) & (self.data.geom_xmat[:, 8] > 0.999)
+        floors = flat & ~moving[model.geom_bodyid]
+        self.floor_heights = self.data.geom_xpos[floors, 2].tolist()
+        model.geom_group[floors] = 5  # hidden; one floor for all arms is drawn in their place
         self.moving_geoms = np.flatnonzero(moving[model.geom_bodyid] & (model.geom_group < 3))
         self.has_shape = len(self.moving_geoms) > 0
 
-    def frame_motion(self, qpos: FloatArray, site: int, goal: FloatArray) -> None:
+    def frame_motion(self, qpos: FloatArray, goal: FloatArray) -> None:
         """Place camera and floor for all configurations (F, nq) that will be drawn."""
         points, path = [goal], []
         for row in qpos[:: max(1, len(qpos) // 40)]:
             self._forward(row)
-            points += [self.data.site_xpos[site].copy(), *self._corners()]
-            path.append(self.data.site_xpos[site].copy())
+            points += [self.data.site_xpos[self.site].copy(), *self._corners()]
+            path.append(self.data.site_xpos[self.site].copy())
         cloud = np.array(points)
         self.base = self.data.xanchor[0].copy() if self.model.njnt else cloud[0]
         self.base_bottom = self._static_bottom()
         low, high = cloud.min(axis=0), cloud.max(axis=0)
-        self.size = float(max(np.linalg.norm(high - low), 1e-3))
+        self.size = float(np.linalg.norm(high - low)) + 1e-3
         below = float(low[2]) - 0.06 * self.size
-        self.floor = min(self.plane_heights, default=min(self.base_bottom, below))
+        self.floor = min(self.floor_heights, default=min(self.base_bottom, below))
         cloud = np.vstack((cloud, [*self.base[:2], self.floor]))
         azimuth = _best_azimuth(np.array(path), goal, self.base)
         self.camera = self._fit_camera(cloud, azimuth)
         self.center = np.array(self.camera.lookat)
-        self.model.stat.extent = max(self.size, 1e-3)
+        self.model.stat.extent = self.size
         self.model.stat.center[:] = self.center
 
     def _corners(self) -> FloatArray:
@@ -104,9 +111,7 @@ class Stage:
         self.forward = forward
         return camera
 
-    def draw(
-        self, qpos: FloatArray, goal: FloatArray | None, path: FloatArray, color: FloatArray
-    ) -> FloatArray:
+    def draw(self, qpos: FloatArray, goal: FloatArray | None, path: FloatArray, color: FloatArray) -> Picture:
         """One image (height, width, 3): the arm, the goal, and the path (P, 3) its end effector has taken."""
         self._forward(qpos)
         self.renderer.update_scene(self.data, self.camera, self.options)
@@ -120,13 +125,19 @@ class Stage:
         if not self.has_shape:
             self._skeleton(scene)
         unit = 0.01 * self.size
-        for start, end in zip(path[:-1], path[1:], strict=True):
-            self._segment(scene, start, end, 0.3 * unit, (*color, 1.0))
+        for start, end in pairwise(path):
+            segment(scene, start, end, 0.3 * unit, (*color, 1.0))
         if goal is not None:
-            self._sphere(scene, goal, 1.1 * unit, (*GOAL, 1.0), emission=0.25)
-            self._sphere(scene, goal, 3.3 * unit, (*GOAL, 0.30), emission=0.25)
-        image: FloatArray = self.renderer.render()
+            sphere(scene, goal, 1.1 * unit, (*GOAL, 1.0), emission=0.25)
+            sphere(scene, goal, 3.3 * unit, (*GOAL, 0.30), emission=0.25)
+        image: Picture = self.renderer.render()
         return image
+
+    def tip(self, qpos: FloatArray) -> FloatArray:
+        """End-effector position of a configuration, world frame (3,) [m]."""
+        self._forward(qpos)
+        position: FloatArray = self.data.site_xpos[self.site].copy()
+        return position
 
     def _forward(self, qpos: FloatArray) -> None:
         self.data.qpos[:] = qpos
@@ -170,114 +181,43 @@ class Stage:
     def _backdrop(self, scene: mujoco.MjvScene) -> None:
         """A wall beyond the fog, so that the horizon fades into the background colour instead of black."""
         wall = np.stack((np.cross(self.forward, (0, 0, 1)), (0, 0, 1), -self.forward), axis=1)
-        geom = scene.geoms[scene.ngeom]
         half = 60.0 * self.size
         position = self.center + 30.0 * self.size * self.forward
-        self._add(scene, mujoco.mjtGeom.mjGEOM_BOX, (half, half, 0.01), tuple(position), (*BACKGROUND, 1.0))
+        geom = add(scene, mujoco.mjtGeom.mjGEOM_BOX, (half, half, 0.01), position, (*BACKGROUND, 1.0))
         geom.mat[:] = wall
 
     def _floor(self, scene: mujoco.MjvScene) -> None:
-        """A plane with a metric grid, below everything that is shown; the arm stands on a column if need be."""
-        floor = self.floor - 1e-3 * self.size
+        """A plane with a metric grid, below all that is shown; a column if the arm's foot is in the air."""
+        origin = np.array([*self.base[:2], self.floor - 1e-3 * self.size])
         half = 8.0 * self.size
-        self._add(
-            scene, mujoco.mjtGeom.mjGEOM_PLANE, (half, half, 1.0), (self.base[0], self.base[1], floor), FLOOR
-        )
+        add(scene, mujoco.mjtGeom.mjGEOM_PLANE, (half, half, 1.0), origin, FLOOR)
         step = 10.0 ** np.floor(np.log10(0.5 * self.size)) * (5.0 if self.size > 6.0 else 1.0)
         step = step if self.size / step < 12 else 2.0 * step
         reach = step * np.ceil(5.0 * self.size / step)
         for offset in np.arange(-reach, reach + 0.5 * step, step):
             for axis in (0, 1):
-                start = np.array([self.base[0], self.base[1], floor + 5e-4 * self.size])
-                end = start.copy()
+                start, end = origin.copy(), origin.copy()
+                start[2] = end[2] = origin[2] + 5e-4 * self.size
                 start[1 - axis] -= reach
                 end[1 - axis] += reach
                 start[axis] = end[axis] = self.base[axis] + offset
-                self._line(scene, start, end, 1.0, GRID)
-        if self.base_bottom - self.floor > 0.02 * self.size:
-            foot = np.array([self.base[0], self.base[1], self.floor])
-            top = np.array([self.base[0], self.base[1], self.base_bottom])
-            self._connector(scene, foot, top, 0.04 * self.size, (0.62, 0.65, 0.70, 1.0))
+                line(scene, start, end, 1.0, GRID)
+        hangs = self.center[2] < self.base[2] - 0.1 * self.size
+        if hangs or self.base_bottom - self.floor > 0.02 * self.size:
+            foot, height = self.base.copy(), self.base[2] + 0.25 * self.size if hangs else self.floor
+            foot[2] = self.base_bottom
+            bar(scene, foot, np.array([*self.base[:2], height]), 0.04 * self.size, COLUMN)
 
     def _skeleton(self, scene: mujoco.MjvScene) -> None:
         """Links between the joints of an arm that has no visible shape of its own."""
         joints = [anchor.copy() for anchor in self.data.xanchor]
         nodes = [np.array([*joints[0][:2], self.base_bottom]), *joints]
         nodes.append(self.data.site_xpos[self.site].copy())
-        for start, end in zip(nodes[:-1], nodes[1:], strict=True):
+        for start, end in pairwise(nodes):
             if np.linalg.norm(end - start) > 1e-6:
-                self._connector(scene, start, end, 0.022 * self.size, SKELETON)
+                bar(scene, start, end, 0.022 * self.size, SKELETON)
         for joint in joints:
-            self._sphere(scene, joint, 0.032 * self.size, (0.25, 0.29, 0.35, 1.0))
-
-    site = -1
-    """Site of the end effector."""
-
-    def _sphere(
-        self,
-        scene: mujoco.MjvScene,
-        center: FloatArray,
-        radius: float,
-        rgba: tuple[float, ...],
-        emission: float = 0.0,
-    ) -> None:
-        size = (radius, radius, radius)
-        self._add(scene, mujoco.mjtGeom.mjGEOM_SPHERE, size, tuple(center), rgba, emission)
-
-    def _connector(
-        self,
-        scene: mujoco.MjvScene,
-        start: FloatArray,
-        end: FloatArray,
-        radius: float,
-        rgba: tuple[float, ...],
-        emission: float = 0.0,
-    ) -> None:
-        self._add(scene, mujoco.mjtGeom.mjGEOM_CAPSULE, (0, 0, 0), (0, 0, 0), rgba, emission)
-        geom = scene.geoms[scene.ngeom - 1]
-        mujoco.mjv_connector(geom, mujoco.mjtGeom.mjGEOM_CAPSULE, radius, start, end)
-
-    def _segment(
-        self,
-        scene: mujoco.MjvScene,
-        start: FloatArray,
-        end: FloatArray,
-        radius: float,
-        rgba: tuple[float, ...],
-    ) -> None:
-        """A square bar: a path has hundreds, and round ones take four times as long to draw."""
-        self._connector(scene, start, end, radius, rgba, emission=0.3)
-        scene.geoms[scene.ngeom - 1].type = mujoco.mjtGeom.mjGEOM_BOX
-
-    def _line(
-        self,
-        scene: mujoco.MjvScene,
-        start: FloatArray,
-        end: FloatArray,
-        width: float,
-        rgba: tuple[float, ...],
-    ) -> None:
-        """A line of this width [pixels], cheap but lit as if it were white."""
-        self._add(scene, mujoco.mjtGeom.mjGEOM_LINE, (0, 0, 0), (0, 0, 0), rgba)
-        mujoco.mjv_connector(scene.geoms[scene.ngeom - 1], mujoco.mjtGeom.mjGEOM_LINE, width, start, end)
-
-    def _add(
-        self,
-        scene: mujoco.MjvScene,
-        kind: mujoco.mjtGeom,
-        size: tuple[float, ...],
-        position: tuple[float, ...],
-        rgba: tuple[float, ...],
-        emission: float = 0.0,
-        casts_shadow: bool = False,
-    ) -> None:
-        geom = scene.geoms[scene.ngeom]
-        mujoco.mjv_initGeom(
-            geom, kind, np.array(size, float), np.array(position, float), np.eye(3).ravel(), np.float32(rgba)
-        )
-        geom.emission = emission
-        geom.castshadow = casts_shadow
-        scene.ngeom += 1
+            sphere(scene, joint, 0.032 * self.size, (0.25, 0.29, 0.35, 1.0))
 
 
 def _copy_light(source: mujoco.MjvLight, target: mujoco.MjvLight) -> None:
@@ -297,7 +237,7 @@ def _best_azimuth(path: FloatArray, goal: FloatArray, base: FloatArray) -> float
         towards_camera = -forward @ (goal - base)
         return float(sideways + 0.8 * towards_camera)
 
-    return max(np.arange(0.0, 360.0, 10.0), key=score)
+    return max((10.0 * step for step in range(36)), key=score)
 
 
 def main(folder: Path) -> None:
@@ -306,34 +246,22 @@ def main(folder: Path) -> None:
     with np.load(folder / "job.npz") as job:
         qpos, goal, colors = job["qpos"], job["goal"], job["colors"]  # (V, F, nq), (3,) or NaN, (V, 3)
         width, height, site = int(job["width"]), int(job["height"]), int(job["site"])
-    stage = Stage(model, width, height)
-    stage.site = site
+    stage = Stage(model, site, width, height)
     views, n_frames = qpos.shape[:2]
     has_goal = bool(np.all(np.isfinite(goal)))
-    tip = np.empty((n_frames, 3))
-    stage.frame_motion(
-        qpos.reshape(-1, qpos.shape[-1]), site, goal if has_goal else _tip(stage, qpos[0, 0], site)
-    )
+    stage.frame_motion(qpos.reshape(-1, qpos.shape[-1]), goal if has_goal else stage.tip(qpos[0, 0]))
     frames = np.lib.format.open_memmap(
         folder / "unfinished.npy", mode="w+", dtype=np.uint8, shape=(views, n_frames, height, width, 3)
     )
     for view in range(views):
+        path = np.array([stage.tip(row) for row in qpos[view]])
         for index in range(n_frames):
-            tip[index] = _tip(stage, qpos[view, index], site)
-        for index in range(n_frames):
-            path = tip[: index + 1] if has_goal else tip[:0]
+            taken = path[: index + 1] if has_goal else path[:0]
             frames[view, index] = stage.draw(
-                qpos[view, index], goal if has_goal else None, path, colors[view]
+                qpos[view, index], goal if has_goal else None, taken, colors[view]
             )
     frames.flush()
     (folder / "unfinished.npy").rename(folder / "frames.npy")
-
-
-def _tip(stage: Stage, qpos: FloatArray, site: int) -> FloatArray:
-    stage.data.qpos[:] = qpos
-    mujoco.mj_kinematics(stage.model, stage.data)
-    position: FloatArray = stage.data.site_xpos[site].copy()
-    return position
 
 
 if __name__ == "__main__":

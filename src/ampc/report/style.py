@@ -94,9 +94,8 @@ def quantity(value: float, unit: str, digits: int = 3) -> str:
         return "∞" if value > 0 else "–"
     if value == 0:
         return f"0 {unit}"
-    for factor, prefix in ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")):
-        if abs(value) >= 0.9995 * factor:
-            break
+    prefixes = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+    factor, prefix = next((pair for pair in prefixes if abs(value) >= 0.9995 * pair[0]), prefixes[-1])
     return f"{significant(value / factor, digits)} {prefix}{unit}"
 
 

@@ -21,17 +21,20 @@ from scipy.interpolate import CubicHermiteSpline
 
 from ampc.arrays import FloatArray
 from ampc.report.data import TaskTrace
-from ampc.report.figures import error_strip
+from ampc.report.strip import error_strip
 from ampc.report.style import GOAL, INK, MUTED, Palette
 from ampc.robots.robot import Robot
 
 Picture = NDArray[np.uint8]
 
 HOW_TO_INSTALL = (
-    "Install an off-screen OpenGL library and write the report again: `apt-get install libegl1` (drivers with "
+    "Install an off-screen OpenGL library and write the report again: `apt-get install libegl1` (with "
     "or without a GPU) or `apt-get install libosmesa6` (software only)."
 )
+SCENE = ("-m", "ampc.report.scene")
+"""The program that draws, as arguments of Python."""
 RENDER_TIMEOUT = 600.0
+"""Longest time one video may take to draw [s]."""
 
 
 class RenderingUnavailableError(RuntimeError):
@@ -75,7 +78,8 @@ def render_robot(robot: Robot, q: FloatArray, width: int = 800, height: int = 60
     frames = render_frames(
         robot, np.asarray(q, dtype=np.float64)[None, None], nowhere, [(0, 0, 0)], width, height
     )
-    return frames[0, 0]
+    picture: Picture = frames[0, 0]
+    return picture
 
 
 def render_frames(
@@ -133,7 +137,7 @@ def _draw(folder: Path, backend: str) -> str | None:
     environment = {key: value for key, value in os.environ.items() if key != "PYOPENGL_PLATFORM"}
     if backend:
         environment["MUJOCO_GL"] = backend
-    command = [sys.executable, "-P", "-m", "ampc.report.scene", str(folder)]
+    command = [sys.executable, "-P", *SCENE, str(folder)]
     try:
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=RENDER_TIMEOUT, errors="replace"
