@@ -1,0 +1,63 @@
+"""Build of the chain's C library; everything else about the package stands in pyproject.toml.
+
+The library is plain C without Python in it, and the package works without it, slower: a machine that cannot compile it
+gets a message, not a failed installation.
+"""
+
+import os
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+SOURCES = Path("src/ampc/chain/src")
+FLAGS = [
+    ["-O3", "-std=c99", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math"],
+    ["-O2"],
+    [],
+]
+"""Compiler flags by preference; the next set is tried where a compiler refuses one. No flag here may assume that
+numbers are finite: the kernels look for NaN."""
+
+
+class BuildLibrary(build_ext):
+    """Build a shared library that is loaded by ctypes, under a name of no Python version."""
+
+    def get_ext_filename(self, fullname: str) -> str:
+        """Path of the library in the package."""
+        return os.path.join(*fullname.split(".")) + ".so"
+
+    def get_export_symbols(self, ext: Extension) -> list[str]:
+        """None beyond those that the sources mark."""
+        return []
+
+    def build_extension(self, ext: Extension) -> None:
+        """Compile with the first set of flags that works; without one, say so and go on."""
+        error: Exception | None = None
+        for flags in FLAGS:
+            ext.extra_compile_args = flags
+            try:
+                super().build_extension(ext)
+                return
+            except Exception as failure:  # every compiler has its own
+                error = failure
+        self.announce(
+            f"ampc: the C library {ext.name} was not built: {error}\n"
+            "ampc: the package works without it, but the dynamics of the flexible arm run in NumPy, some hundred times\n"
+            "ampc: slower. To have it, install a C compiler (such as gcc) and install the package again.",
+            level=4,
+        )
+
+
+setup(
+    ext_modules=[
+        Extension(
+            "ampc.chain._core",
+            sources=[str(path) for path in sorted(SOURCES.glob("*.c"))],
+            depends=[str(path) for path in sorted(SOURCES.glob("*.h"))],
+            libraries=[] if os.name == "nt" else ["m"],
+            optional=True,
+        )
+    ],
+    cmdclass={"build_ext": BuildLibrary},
+)
