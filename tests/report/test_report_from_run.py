@@ -1,5 +1,6 @@
 """From a run's folder to the page: what is there is shown, what is missing is named."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ampc.evaluation import (
 )
 from ampc.evaluation.verdicts import STRICT
 from ampc.report import html, read_run
-from ampc.report.from_run import build_report
+from ampc.report.from_run import build_report, find_names
 from ampc.robots import Robot
 from ampc.runs import RunSettings
 from ampc.settings import save_settings
@@ -107,3 +108,13 @@ def test_run_before_its_evaluation_has_a_report(tmp_path: Path) -> None:
 def test_folder_without_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"settings\.json"):
         build_report(tmp_path)
+
+
+def test_seeds_of_one_architecture_appear_once(tmp_path: Path) -> None:
+    learning = dataclasses.replace(RunSettings().learning, architectures=("ffn", "gru"), seeds=(0, 1))
+    save_settings(dataclasses.replace(RunSettings(), learning=learning), tmp_path / "settings.json")
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    names = find_names(tmp_path, settings, "mpc", None)
+    assert names.policy == "ffn"
+    assert names.members == {"mpc": ("mpc",), "ffn": ("ffn-0", "ffn-1"), "gru": ("gru-0", "gru-1")}
+    assert [path.name for path in names.policies["gru"]] == ["gru-0", "gru-1"]

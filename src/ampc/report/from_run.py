@@ -98,7 +98,7 @@ def read_run(folder: Path) -> ReportData:
     latency = read(("latency",), lambda: Latency.open(evaluation))
     dataset = read(("dataset",), lambda: summarise(Dataset.open(folder / "dataset")))
     expert = summary.expert if summary else next(iter(result.controllers)) if result else "expert"
-    names = _names(folder, settings, expert, result)
+    names = find_names(folder, settings, expert, result)
     pair = {name: names.members[name][0] for name in (names.expert, names.policy)}
     step_times = _step_times(latency, names) if latency else None
     collected = f"{dataset.rows:,} commands" if dataset else "the commands"
@@ -134,7 +134,10 @@ def read_run(folder: Path) -> ReportData:
     )
 
 
-def _names(folder: Path, settings: Mapping[str, Any], expert: str, result: BenchmarkResult | None) -> Names:
+def find_names(
+    folder: Path, settings: Mapping[str, Any], expert: str, result: BenchmarkResult | None
+) -> Names:
+    """Who is who, from the run's settings and the controllers of its benchmark, if there is one."""
     seeds = settings["learning"]["seeds"]
     policies, members = {}, {}
     for architecture in settings["learning"]["architectures"]:
