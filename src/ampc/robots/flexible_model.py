@@ -30,7 +30,7 @@ def flexible_arm_spec(settings: FlexibleArmSettings) -> mujoco.MjSpec:
 
     reach = sum(settings.link_length)
     for obstacle in settings.obstacles:
-        _add_obstacle(spec, obstacle, 1.2 * reach, settings.base_height)
+        _add_obstacle(spec, obstacle, 1.2 * reach)
     base = _add_base(spec, settings)
     elbow_body, elbow = _add_link(base, settings, 2, np.array([0.0, 0.0, settings.base_height]))
     elbow_body.add_site(name="elbow", pos=elbow, size=[0.012, 0.012, 0.012], group=3)
@@ -142,7 +142,7 @@ def _describe(spec: mujoco.MjSpec, settings: FlexibleArmSettings) -> None:
     spec.add_key(name="home", qpos=[yaw, shoulder, *straight, elbow, *straight])
 
 
-def _add_obstacle(spec: mujoco.MjSpec, obstacle: ObstacleSettings, size: float, height: float) -> None:
+def _add_obstacle(spec: mujoco.MjSpec, obstacle: ObstacleSettings, size: float) -> None:
     """Draw an obstacle: a floor where it is level, else a translucent slab."""
     normal = np.array(obstacle.normal) / np.linalg.norm(obstacle.normal)
     if normal[2] > 1.0 - 1e-9:
@@ -183,7 +183,7 @@ def _add_camera(spec: mujoco.MjSpec, reach: float, base_height: float) -> None:
     spec.stat.extent = 1.6 * reach
     spec.worldbody.add_camera(
         name="overview",
-        pos=[1.9 * reach, 1.7 * reach, 1.35 * reach],
-        xyaxes=[-0.667, 0.745, 0.0, -0.30, -0.27, 0.915],
+        pos=[1.55 * reach, 1.75 * reach, 1.0 * reach],
+        xyaxes=[-0.70, 0.714, 0.0, -0.24, -0.235, 0.94],
         fovy=45.0,
     )
