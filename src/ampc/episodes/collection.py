@@ -1,13 +1,6 @@
 """Demonstrations by the thousand: closed loops in parallel processes, stored so that they survive a kill."""
 
-import contextlib
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +15,7 @@ from ampc.episodes.storage import DatasetWriter
 from ampc.errors import AmpcError, DatasetError, SettingsError
 from ampc.settings import to_dict
 from ampc.tasks import Region, Task, TaskSampler, TaskSettings
-
-_SINGLE_THREADED = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+from ampc.workers import count_cores, run_in_processes
 
 
 @dataclass(frozen=True)
@@ -98,7 +90,7 @@ def collect(
             progress.say(f"{folder}: {stored:,} of {settings.episodes:,} episodes are there, going on")
         recipe = _Recipe(setup, tasks, settings, folder, header)
         try:
-            for count, rows in _work(recipe, runs, settings.workers or _count_cores()):
+            for count, rows in _work(recipe, runs, settings.workers or count_cores()):
                 progress.add(count, rows)
         except KeyboardInterrupt:
             progress.say(f"stopped: {progress.summary}. Run the same command again to go on")
@@ -173,23 +165,7 @@ def _work(recipe: _Recipe, runs: list[range], workers: int) -> Iterator[tuple[in
         worker = _Worker(recipe)
         yield from map(worker.run, runs)
         return
-    context = multiprocessing.get_context("spawn")
-    with (
-        _environment(_SINGLE_THREADED),
-        ProcessPoolExecutor(min(workers, len(runs)), context, _start_worker, (recipe,)) as pool,
-    ):
-        try:
-            for future in as_completed([pool.submit(_run_in_worker, run) for run in runs]):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise DatasetError(
-                "a worker process died, perhaps killed for want of memory. The episodes stored so far are "
-                f"kept in {recipe.folder}; run again to go on, with fewer workers if it happens again. "
-                "(A script of your own must call collect below `if __name__ == '__main__':`.)"
-            ) from error
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    yield from run_in_processes(_run_in_worker, runs, workers, _start_worker, (recipe,))
 
 
 _worker: _Worker | AmpcError
@@ -198,8 +174,6 @@ _worker: _Worker | AmpcError
 
 def _start_worker(recipe: _Recipe) -> None:
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         _worker = _Worker(recipe)
     except AmpcError as error:
@@ -210,30 +184,3 @@ def _run_in_worker(episodes: range) -> tuple[int, int]:
     if isinstance(_worker, AmpcError):
         raise DatasetError(str(_worker))
     return _worker.run(episodes)
-
-
-def _die_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _count_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextlib.contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Environment variables for the processes started inside the block."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

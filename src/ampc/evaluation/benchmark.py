@@ -8,13 +8,8 @@ a changed controller finds none of its old files.
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,15 +19,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import ampc
 from ampc.control.controller import Controller
 from ampc.episodes.rollout import Plant
-from ampc.errors import AmpcError, SettingsError
-from ampc.evaluation.chunks import Chunk, run_chunk, watch_parent
+from ampc.errors import SettingsError
+from ampc.evaluation.chunks import Chunk, run_chunk
 from ampc.evaluation.metrics import MetricSettings
 from ampc.evaluation.results import BenchmarkResult, Part, merge
 from ampc.robots.robot import Robot
 from ampc.settings import to_dict
 from ampc.tasks.task import Task
-
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+from ampc.workers import count_cores, run_in_processes
 
 
 class Setup(Protocol):
@@ -134,7 +128,7 @@ class Benchmark:
         with Progress(*columns, console=console) as progress:
             done = episodes - sum(len(chunk.tasks) for chunk in missing)
             bar = progress.add_task("benchmark", total=episodes, completed=done)
-            for n_episodes in _execute(missing, self.settings.workers or os.cpu_count() or 1):
+            for n_episodes in _execute(missing, self.settings.workers or count_cores()):
                 progress.advance(bar, n_episodes)
         merge(
             self.folder,
@@ -209,34 +203,7 @@ def _canonical(values: Any) -> bytes:
 
 def _execute(chunks: Sequence[Chunk], workers: int) -> Iterator[int]:
     """Run chunks in any order, yielding the number of episodes of each that is finished and written."""
-    workers = min(workers, len(chunks))
-    if workers <= 1:
+    if workers == 1:
         yield from map(run_chunk, chunks)
-        return
-    with _one_thread_per_process():
-        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=watch_parent)
-        try:
-            for future in as_completed([pool.submit(run_chunk, chunk) for chunk in chunks]):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise AmpcError(
-                "a benchmark process died. Out of memory? Run again with fewer workers; what is finished is"
-                " kept. In a script of your own, keep the call under: if __name__ == '__main__':"
-            ) from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _one_thread_per_process() -> Iterator[None]:
-    """Children read these variables as they start; processes already use all cores."""
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    else:
+        yield from run_in_processes(run_chunk, chunks, workers)

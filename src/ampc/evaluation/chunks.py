@@ -1,11 +1,8 @@
 """What one benchmark process does: run a few tasks of one controller and write them as one file."""
 
 import os
-import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing import parent_process
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -70,18 +67,6 @@ def write_atomically(table: pa.Table, path: Path) -> None:
     draft = path.with_name(f"{path.name}.{os.getpid()}.part")
     pq.write_table(table, draft)
     os.replace(draft, path)
-
-
-def watch_parent() -> None:
-    """End this process as soon as the one that started it is gone, however that ended."""
-    parent = parent_process()
-    assert parent is not None
-
-    def exit_with_parent() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=exit_with_parent, daemon=True).start()
 
 
 def _row(episode: Episode, robot: Robot, settings: MetricSettings, traced: bool) -> dict[str, Any]:

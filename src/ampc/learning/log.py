@@ -25,6 +25,7 @@ class TrainingLog:
             done: Epochs that an earlier run has done; later TensorBoard scalars are dropped.
             console: Where the lines go; None for standard error.
         """
+        self._name = folder.name
         self._path = folder / LOG_FILE
         self._epochs, self._done = epochs, done
         self._console = console or Console(stderr=True)
@@ -39,8 +40,8 @@ class TrainingLog:
         self._writer.close()
 
     def say(self, message: str) -> None:
-        """Print a line."""
-        self._console.print(message, highlight=False)
+        """Print a line that begins with the folder's name: several trainings may run side by side."""
+        self._console.print(f"{self._name}: {message}", highlight=False)
 
     def epoch(self, history: list[dict[str, float]]) -> None:
         """Log the last entry of a history."""

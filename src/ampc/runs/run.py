@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 from rich.console import Console
 
@@ -25,12 +25,14 @@ from ampc.evaluation import (
     summarise,
 )
 from ampc.evaluation.verdicts import EXPERT, PAPER, SEQUENCE_MODELS, STRICT, Verdict
-from ampc.policies.spec import NetworkSettings, PolicySpec
+from ampc.learning import TrainingSettings
+from ampc.policies.spec import Architecture, NetworkSettings, PolicySpec
 from ampc.provenance import provenance
 from ampc.robots import Robot, load_robot, suggested_command_limit
 from ampc.runs.settings import EvaluationSettings, LearningSettings, RunSettings
 from ampc.settings import differences, load_settings, save_settings, to_dict
 from ampc.tasks import Task, TaskSampler, convergence_by_region, save_tasks
+from ampc.workers import run_in_processes
 
 EXPERT_NAME: ControllerKind = "mpc"
 """Name of the expert in tables and figures."""
@@ -139,30 +141,34 @@ class Run:
             )
 
     def train(self) -> None:
-        """Train every policy that the settings ask for."""
-        from ampc.learning.behaviour_cloning import train_policy  # torch is needed by this stage only
-
-        settings = self.settings.learning
-        dataset = self.dataset
+        """Train every policy that the settings ask for; several at a time, where there are several."""
+        self.dataset.require(self.robot, self.settings.plant.control_period)
         with self._stage("train"):
-            for name, folder in self.policies().items():
-                architecture, seed = folder.name.rsplit("-", 1)
-                network = NetworkSettings(
-                    architecture=architecture,  # type: ignore[arg-type]
-                    hidden_size=settings.hidden_size,
-                    layers=settings.layers,
-                )
-                spec = PolicySpec.for_robot(
-                    self.robot,
-                    self.settings.plant.control_period,
-                    (self.settings.mpc.command_limit,) * self.robot.n_actuated,
-                    self.settings.torque_law,
-                    settings.inputs,
-                    network,
-                )
-                training = dataclasses.replace(settings.training, seed=int(seed))
-                self.console.print(f"[bold]{name}[/bold]")
-                train_policy(dataset, spec, training, folder, self.console)
+            jobs = [(self.folder, name) for name in self.policies()]
+            if len(jobs) == 1:
+                _train(jobs[0], self.console)
+            else:
+                for name in run_in_processes(_train, jobs, self.settings.learning.workers):
+                    self.console.print(f"[bold]{name}[/] is trained")
+
+    def specification(self, name: str) -> tuple[PolicySpec, TrainingSettings]:
+        """What one of `policies` is, and how it is trained."""
+        settings = self.settings.learning
+        architecture, seed = self.policies()[name].name.rsplit("-", 1)
+        network = NetworkSettings(
+            architecture=cast(Architecture, architecture),
+            hidden_size=settings.hidden_size,
+            layers=settings.layers,
+        )
+        spec = PolicySpec.for_robot(
+            self.robot,
+            self.settings.plant.control_period,
+            (self.settings.mpc.command_limit,) * self.robot.n_actuated,
+            self.settings.torque_law,
+            settings.inputs,
+            network,
+        )
+        return spec, dataclasses.replace(settings.training, seed=int(seed))
 
     def export(self) -> dict[str, Path]:
         """Write ``policy.onnx`` into every policy's folder; name and path of each."""
@@ -294,3 +300,14 @@ def _resolve(settings: RunSettings, console: Console | None) -> RunSettings:
                 settings, mpc=dataclasses.replace(settings.mpc, command_limit=possible)
             )
     return settings
+
+
+def _train(job: tuple[Path, str], console: Console | None = None) -> str:
+    """Train one policy of a run, by the run's folder and the policy's name."""
+    from ampc.learning.behaviour_cloning import train_policy  # torch is needed by this stage only
+
+    folder, name = job
+    run = Run.open(folder)
+    spec, training = run.specification(name)
+    train_policy(run.dataset, spec, training, run.policies()[name], console or Console())
+    return name

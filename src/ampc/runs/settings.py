@@ -31,6 +31,8 @@ class LearningSettings:
     """Depth of the networks; None for each architecture's default."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
     """The training protocol; its seed is replaced by each of `seeds`."""
+    workers: int | None = None
+    """Policies trained at a time, each by a process of its own; None for one a core."""
 
 
 @dataclass(frozen=True)

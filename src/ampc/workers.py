@@ -1,0 +1,98 @@
+"""Work shared out to processes that neither outlive their parent nor hide that they died."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from ampc.errors import AmpcError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+def count_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_in_processes(
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: int | None = None,
+    prepare: Callable[..., None] | None = None,
+    arguments: tuple[Any, ...] = (),
+) -> Iterator[Result]:
+    """Do a piece of work for every item, in fresh processes with one thread each.
+
+    Args:
+        work: A function of a module, called with one item in a worker process.
+        items: Pickled and sent to the workers.
+        workers: Number of processes; None for one a core.
+        prepare: Called in every worker once, before its first item.
+        arguments: Of `prepare`.
+
+    Yields:
+        Results in the order in which they are finished.
+
+    Raises:
+        AmpcError: If a worker process died.
+        BaseException: Whatever `work` raised first, or Ctrl-C; items not begun by then are dropped.
+    """
+    if not items:
+        return
+    context = multiprocessing.get_context("spawn")  # forked copies of threaded libraries can hang
+    size = min(workers or count_cores(), len(items))
+    with (
+        _environment(_ONE_THREAD),
+        ProcessPoolExecutor(size, context, _start_worker, (prepare, arguments)) as pool,
+    ):
+        try:
+            for future in as_completed([pool.submit(work, item) for item in items]):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise AmpcError(
+                "a worker process died, perhaps killed for want of memory. What is finished is kept; run the"
+                " same again to go on, with fewer workers if it happens again. (A script of your own must"
+                " make this call below `if __name__ == '__main__':`.)"
+            ) from error
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _start_worker(prepare: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    if prepare is not None:
+        prepare(*arguments)
+
+
+def _die_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Environment variables for the processes started inside the block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
