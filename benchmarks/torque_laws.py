@@ -3,8 +3,8 @@
     python benchmarks/torque_laws.py [--tasks 200] [--output FILE]
 
 ``start of period`` takes computed torque where the arm is, ``middle of period`` where it will be halfway
-through the time for which the torque is held, ``direct`` applies the command as a torque on top of gravity: the
-specification's literal variant, which presumes unit inertia.
+through the time for which the torque is held, ``direct`` applies the command as a torque on top of gravity,
+the specification's literal variant, which presumes unit inertia.
 """
 
 import argparse
