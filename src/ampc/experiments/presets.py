@@ -27,8 +27,8 @@ PRESETS: dict[str, RunSettings] = {
     ),
 }
 """``quick``: one feed-forward policy in a few minutes, to see the whole way. ``full``: the specification's
-protocol, 100,000 samples of 5,000 episodes, four architectures with three seeds each, 1,000 tasks in each region:
-more than an hour on two cores."""
+protocol, 100,000 samples of 5,000 episodes, four architectures with three seeds each, 1,000 tasks in each
+region: more than an hour on two cores."""
 
 
 def preset(name: str) -> RunSettings:
