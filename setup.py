@@ -1,7 +1,7 @@
 """Build of the chain's C library; everything else about the package stands in pyproject.toml.
 
-The library is plain C without Python in it, and the package works without it, slower: a machine that cannot compile it
-gets a message, not a failed installation.
+The library is plain C without Python in it, and the package works without it, slower: a machine that cannot
+compile it gets a message, not a failed installation.
 """
 
 import os
@@ -16,8 +16,8 @@ FLAGS = [
     ["-O2"],
     [],
 ]
-"""Compiler flags by preference; the next set is tried where a compiler refuses one. No flag here may assume that
-numbers are finite: the kernels look for NaN."""
+"""Compiler flags by preference; the next set is tried where a compiler refuses one. No flag here may assume
+that numbers are finite: the kernels look for NaN."""
 
 
 class BuildLibrary(build_ext):
@@ -43,8 +43,8 @@ class BuildLibrary(build_ext):
                 error = failure
         self.announce(
             f"ampc: the C library {ext.name} was not built: {error}\n"
-            "ampc: the package works without it, but the dynamics of the flexible arm run in NumPy, some hundred times\n"
-            "ampc: slower. To have it, install a C compiler (such as gcc) and install the package again.",
+            "ampc: the package works without it, but the dynamics of the flexible arm run in NumPy, some\n"
+            "ampc: hundred times slower. To have it, install a C compiler (such as gcc) and install the package again.",
             level=4,
         )
 

@@ -1,7 +1,7 @@
 """The numerical core for a yaw joint that carries a planar chain: the rigid arm and the flexible arm.
 
-Equations of motion, implicit integration with exact sensitivities, and the motion of points, in C with a NumPy
-form behind the same interface.
+Equations of motion, implicit integration with exact sensitivities, and the motion of points, in C with a
+NumPy form behind the same interface.
 """
 
 from ampc.chain.options import StepSettings

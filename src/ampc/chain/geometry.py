@@ -67,7 +67,9 @@ def chain_geometry(robot: Robot, points: tuple[str, ...]) -> ChainGeometry:
     for i, body in enumerate(bodies):
         _in_plane(robot, f"joint '{body.joint}'", float(joints[i, 2]))
         _in_plane(
-            robot, f"the centre of mass behind joint '{body.joint}'", float(body.centre[2] - anchors[1] @ plane[:, 2])
+            robot,
+            f"the centre of mass behind joint '{body.joint}'",
+            float(body.centre[2] - anchors[1] @ plane[:, 2]),
         )
     origin = anchors[1] @ plane
     sites: FloatArray = np.array([data.site_xpos[model.site(name).id] for name in points]) @ plane - origin
@@ -93,8 +95,8 @@ def chain_geometry(robot: Robot, points: tuple[str, ...]) -> ChainGeometry:
         if body.mass > 0.0 and abs(across) > _TOLERANCE:
             raise _misfit(
                 robot,
-                f"the centre of mass behind joint '{body.joint}' lies {across:.3g} m beside the line to the next "
-                "joint; it has to lie on it",
+                f"the centre of mass behind joint '{body.joint}' lies {across:.3g} m beside the line to the "
+                "next joint; it has to lie on it",
             )
         moments = axes.T @ body.inertia @ axes
         inertia[i] = np.diag(moments)
@@ -102,14 +104,16 @@ def chain_geometry(robot: Robot, points: tuple[str, ...]) -> ChainGeometry:
         if mixed > _TOLERANCE * float(np.trace(moments)):
             raise _misfit(
                 robot,
-                f"the inertia behind joint '{body.joint}' has a product of {mixed:.3g} kg m2; the link's line, its "
-                "in-plane normal and the joint axis have to be principal axes",
+                f"the inertia behind joint '{body.joint}' has a product of {mixed:.3g} kg m2; the link's line, "
+                "its in-plane normal and the joint axis have to be principal axes",
             )
 
     along, across_levers = np.zeros((len(points), count)), np.zeros((len(points), count))
     for k, (site, holder) in enumerate(zip(sites, holders, strict=True)):
         along[k, :holder] = length[:holder]
-        along[k, holder], across_levers[k, holder] = (site[:2] - joints[holder, :2]) @ _turn(offset[holder])[:2, :2]
+        along[k, holder], across_levers[k, holder] = (site[:2] - joints[holder, :2]) @ _turn(offset[holder])[
+            :2, :2
+        ]
     return ChainGeometry(
         base=anchors[1].copy(),
         heading=float(np.arctan2(plane[1, 0], plane[0, 0])),
@@ -135,7 +139,8 @@ def _plane(robot: Robot, axes: FloatArray) -> FloatArray:
     if np.abs(axes[0] - [0.0, 0.0, 1.0]).max() > _TOLERANCE:
         raise _misfit(
             robot,
-            f"joint '{robot.joint_names[0]}' turns about {_vector(axes[0])} in the world; it has to be (0, 0, 1)",
+            f"joint '{robot.joint_names[0]}' turns about {_vector(axes[0])} in the world; it has to be "
+            "(0, 0, 1)",
         )
     for joint in range(2, robot.n_joints):
         if np.abs(axes[joint] - axes[1]).max() > _TOLERANCE:
@@ -155,7 +160,8 @@ def _on_yaw_axis(robot: Robot, anchors: FloatArray) -> None:
     beside = float(np.linalg.norm(anchors[1, :2] - anchors[0, :2]))
     if beside > _TOLERANCE:
         raise _misfit(
-            robot, f"joint '{robot.joint_names[1]}' lies {beside:.3g} m beside the yaw axis; it has to lie on it"
+            robot,
+            f"joint '{robot.joint_names[1]}' lies {beside:.3g} m beside the yaw axis; it has to lie on it",
         )
 
 
@@ -191,7 +197,8 @@ def _turn(angle: float) -> FloatArray:
 def _in_plane(robot: Robot, what: str, beside: float) -> None:
     if abs(beside) > _TOLERANCE:
         raise _misfit(
-            robot, f"{what} lies {beside:.3g} m beside the vertical plane through the yaw axis; it has to lie in it"
+            robot,
+            f"{what} lies {beside:.3g} m beside the vertical plane through the yaw axis; it has to lie in it",
         )
 
 

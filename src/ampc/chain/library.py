@@ -1,4 +1,4 @@
-"""The compiled library: its C structures and functions, found in this package's folder and loaded by ctypes."""
+"""The compiled library: its C structures and functions, loaded from this package's folder by ctypes."""
 
 import ctypes
 import functools
@@ -77,7 +77,12 @@ def c_model(parameters: ChainParameters) -> CModel:
 def c_step(settings: StepSettings) -> CStep:
     """Step settings as C sees them."""
     return CStep(
-        SCHEMES[settings.scheme], settings.substeps, settings.max_iterations, 0, settings.dt, settings.tolerance
+        SCHEMES[settings.scheme],
+        settings.substeps,
+        settings.max_iterations,
+        0,
+        settings.dt,
+        settings.tolerance,
     )
 
 
@@ -97,7 +102,9 @@ def load_library() -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
     version = library.chain_version()
     if version != VERSION:
-        raise OSError(f"{path} has version {version} instead of {VERSION}; install the package again to rebuild it")
+        raise OSError(
+            f"{path} has version {version} instead of {VERSION}; install the package again to rebuild it"
+        )
     array, model, step = ctypes.c_void_p, POINTER(CModel), POINTER(CStep)
     signatures = {
         "chain_workspace_size": [c_int, c_int],

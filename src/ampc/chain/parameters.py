@@ -14,9 +14,9 @@ from ampc.robots.robot import Robot
 class ChainParameters:
     """Constants of the equations of motion of a yaw joint that carries N bodies in one plane.
 
-    Body i turns by the absolute angle ``theta_i = offset_i + q_1 + ... + q_i`` in the chain's plane. The plane is
-    spanned by a horizontal direction and by one that rises at ``sin_tilt``; it turns with q_0. Lengths stand
-    along a body's long axis, which points from its joint to the next one.
+    Body i turns by the absolute angle ``theta_i = offset_i + q_1 + ... + q_i`` in the chain's plane. The plane
+    is spanned by a horizontal direction and by one that rises at ``sin_tilt``; it turns with q_0. Lengths
+    stand along a body's long axis, which points from its joint to the next one.
     """
 
     actuated: IntArray
@@ -46,7 +46,7 @@ class ChainParameters:
     length: FloatArray
     """Distance from its joint to the next, 0 for the last body (N,) [m]."""
     inertia: FloatArray
-    """Moments of inertia at its centre about the long axis, the in-plane normal, the joint axis (N, 3) [kg m2]."""
+    """Moments of inertia at its centre about long axis, in-plane normal and joint axis (N, 3) [kg m2]."""
     stiffness: FloatArray
     """Springs of actuated joints (N,) [N m/rad]."""
     flexible_stiffness: FloatArray
@@ -142,5 +142,3 @@ def chain_parameters(robot: Robot, stiffness_scale: float = 1.0) -> ChainParamet
         point_along=geometry.point_along,
         point_across=geometry.point_across,
     )
-
-

@@ -1,50 +1,25 @@
-"""Dynamics, implicit integration with sensitivities, and points of a yaw joint that carries a planar chain."""
+"""Dynamics, implicit steps with sensitivities, and points of a yaw joint that carries a planar chain."""
 
 import dataclasses
 import functools
+import itertools
 import os
-import warnings
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
 
 import numpy as np
 
 from ampc.arrays import FloatArray, IntArray
-from ampc.chain.fallback import NumpyKernel
-from ampc.chain.native import NativeKernel
+from ampc.chain.backend import Kernel, choose_kernel
 from ampc.chain.options import Scheme, StepSettings
 from ampc.chain.parameters import ChainParameters, chain_parameters
 from ampc.errors import SettingsError, SolverError
 from ampc.robots.robot import Robot
-
-BACKEND_VARIABLE = "AMPC_CHAIN_BACKEND"
-"""Environment variable: ``c`` or ``numpy`` forces that backend; by default C is used where it was built."""
 
 _FAILURES = {
     1: "Newton's method did not converge; a shorter step or more substeps help",
     2: "a value is NaN or infinite",
     3: "an argument is out of range",
 }
-
-
-class _Kernel(Protocol):
-    @property
-    def name(self) -> str: ...
-    def acceleration(self, x: FloatArray, u: FloatArray) -> tuple[int, FloatArray]: ...
-    def derivatives(self, x: FloatArray, u: FloatArray) -> tuple[int, FloatArray, FloatArray]: ...
-    def step(
-        self, x: FloatArray, u: FloatArray, settings: StepSettings, stages: FloatArray | None
-    ) -> tuple[int, FloatArray]: ...
-    def step_with_sensitivities(
-        self, x: FloatArray, u: FloatArray, settings: StepSettings, stages: FloatArray | None
-    ) -> tuple[int, FloatArray, FloatArray, FloatArray]: ...
-    def step_many(
-        self, x: FloatArray, u: FloatArray, settings: StepSettings, stages: FloatArray | None
-    ) -> tuple[IntArray, FloatArray]: ...
-    def points(self, x: FloatArray) -> tuple[int, FloatArray, FloatArray]: ...
-    def point_jacobians(
-        self, x: FloatArray
-    ) -> tuple[int, FloatArray, FloatArray, FloatArray, FloatArray]: ...
 
 
 class YawChain:
@@ -63,7 +38,7 @@ class YawChain:
             OSError: It asks for C, which was not built.
         """
         self.parameters = parameters
-        self._kernel: _Kernel = _kernel(parameters)
+        self._kernel: Kernel = choose_kernel(parameters)
         self._n, self._m = parameters.n_bodies + 1, len(parameters.actuated)
 
     @classmethod
@@ -71,8 +46,8 @@ class YawChain:
         """Read the chain from a robot's model.
 
         Args:
-            robot: A yaw joint about world z that carries a chain whose joints are parallel and whose links, with
-                their centres of mass, lie in one vertical plane through the yaw axis.
+            robot: A yaw joint about world z that carries a chain whose joints are parallel and whose links,
+                with their centres of mass, lie in one plane through the yaw axis.
             stiffness_scale: Multiplies the springs of joints without a motor (Young's modulus).
 
         Raises:
@@ -147,7 +122,8 @@ class YawChain:
             x: State.
             u: Torque.
             dt: Length of the step [s].
-            scheme: ``gauss-legendre`` (2 stages, order 4) or ``radau`` (IIA, 2 stages, order 3, for stiff chains).
+            scheme: ``gauss-legendre`` (2 stages, order 4) or ``radau`` (IIA, 2 stages, order 3, for stiff
+                chains).
             substeps: Equal parts that dt is divided into.
             warm_start: First guess of the stage accelerations, overwritten by the solution; see `warm_start`.
             tolerance: Largest last change of a velocity in Newton's method, relative to 1 rad/s + the largest
@@ -215,13 +191,14 @@ class YawChain:
             threads: Number of threads; by default that of the processor's cores.
 
         Returns:
-            States after dt (B, 2n), equal to those of `step` one by one, and a status for each (B,): 0, or 1 (not
-            converged) or 2 (not finite), where the state is NaN. One bad arm does not stop the others.
+            States after dt (B, 2n), equal to those of `step` one by one, and a status for each (B,): 0, or 1
+            (not converged) or 2 (not finite), where the state is NaN. One bad arm does not stop the others.
         """
         x, u = np.ascontiguousarray(x, np.float64), np.ascontiguousarray(u, np.float64)
         if x.ndim != 2 or x.shape[1] != 2 * self._n or u.shape != (len(x), self._m):
             raise SettingsError(
-                f"x has shape {x.shape} and u {u.shape}; they have to be (B, {2 * self._n}) and (B, {self._m})"
+                f"x has shape {x.shape} and u {u.shape}; they have to be (B, {2 * self._n}) and "
+                f"(B, {self._m})"
             )
         settings = _settings(dt, scheme, substeps, tolerance, max_iterations)
         stages = self._stages(warm_start, settings, len(x))
@@ -230,10 +207,12 @@ class YawChain:
             status, following = self._kernel.step_many(x, u, settings, stages)
             return following, status
         bounds = np.linspace(0, len(x), count + 1).astype(int)
-        parts = [slice(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+        parts = [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
 
         def run(part: slice) -> tuple[IntArray, FloatArray]:
-            return self._kernel.step_many(x[part], u[part], settings, None if stages is None else stages[part])
+            return self._kernel.step_many(
+                x[part], u[part], settings, None if stages is None else stages[part]
+            )
 
         results = list(_pool(count).map(run, parts))
         return np.concatenate([states for _, states in results]), np.concatenate([s for s, _ in results])
@@ -254,7 +233,7 @@ class YawChain:
         return position, velocity
 
     def point_jacobians(self, x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """What `points` returns, then the derivatives of position by q (k, 3, n) and of velocity by x (k, 3, 2n)."""
+        """What `points` returns, then the derivatives of positions by q (k, 3, n), of velocities by x (k, 3, 2n)."""
         status, position, velocity, d_position, d_velocity = self._kernel.point_jacobians(self._state(x))
         _check(status, "points")
         return position, velocity, d_position, d_velocity
@@ -279,8 +258,8 @@ class YawChain:
             or not (flags.c_contiguous and flags.writeable)
         ):
             raise SettingsError(
-                f"warm_start is {warm_start.dtype} of shape {warm_start.shape}; it has to be contiguous, writeable "
-                f"float64 of shape {shape}, as from YawChain.warm_start"
+                f"warm_start is {warm_start.dtype} of shape {warm_start.shape}; it has to be contiguous, "
+                f"writeable float64 of shape {shape}, as from YawChain.warm_start"
             )
         return warm_start
 
@@ -292,7 +271,9 @@ def _vector(values: FloatArray, size: int, what: str) -> FloatArray:
 
 
 @functools.lru_cache(maxsize=256)
-def _settings(dt: float, scheme: Scheme, substeps: int, tolerance: float, max_iterations: int) -> StepSettings:
+def _settings(
+    dt: float, scheme: Scheme, substeps: int, tolerance: float, max_iterations: int
+) -> StepSettings:
     return StepSettings(dt, scheme, substeps, tolerance, max_iterations)
 
 
@@ -304,29 +285,3 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 def _check(status: int, what: str) -> None:
     if status:
         raise SolverError(f"{what} of the chain failed: {_FAILURES[status]}")
-
-
-def _kernel(parameters: ChainParameters) -> _Kernel:
-    wanted = os.environ.get(BACKEND_VARIABLE, "")
-    if wanted not in ("", "c", "numpy"):
-        raise SettingsError(f"{BACKEND_VARIABLE} is {wanted!r}; it has to be 'c' or 'numpy'")
-    if wanted == "numpy":
-        return NumpyKernel(parameters)
-    try:
-        return NativeKernel(parameters)
-    except OSError as error:
-        if wanted == "c":
-            raise
-        _warn_once(str(error))
-        return NumpyKernel(parameters)
-
-
-@functools.cache
-def _warn_once(reason: str) -> None:
-    warnings.warn(
-        f"the chain's compiled library is missing, so that steps take some hundred times longer in NumPy: {reason}. "
-        "Install a C compiler and then this package again; "
-        f"{BACKEND_VARIABLE}=numpy silences this",
-        RuntimeWarning,
-        stacklevel=2,
-    )
