@@ -23,6 +23,7 @@ from ampc.control.joint_mpc import JointMPC
 from ampc.control.torque_laws import ComputedTorque, GravityCompensation, TorqueLaw
 from ampc.episodes.rollout import run_episode
 from ampc.plants import MujocoPlant, PlantSettings
+from ampc.provenance import provenance
 from ampc.robots import InverseKinematics, Robot, RobotDynamics, load_robot
 from ampc.solvers import JointMPCSettings
 from ampc.tasks import Task, TaskSampler
@@ -108,7 +109,8 @@ def main() -> None:
         )
     Console().print(table)
     if arguments.output:
-        arguments.output.write_text(json.dumps({"tasks": arguments.tasks, "rows": rows}, indent=2) + "\n")
+        record = {"provenance": provenance(), "tasks": arguments.tasks, "rows": rows}
+        arguments.output.write_text(json.dumps(record, indent=2) + "\n")
 
 
 if __name__ == "__main__":
