@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ampc.control.feedback import Reference as Reference
     from ampc.episodes.dataset import Dataset as Dataset
     from ampc.episodes.episode import Episode as Episode
     from ampc.episodes.rollout import run_episode as run_episode
@@ -37,6 +38,7 @@ _HOMES = {
     "EpisodeSetup": "ampc.episodes.setup",
     "InverseKinematics": "ampc.robots",
     "OnnxPolicy": "ampc.policies",
+    "Reference": "ampc.control.feedback",
     "Robot": "ampc.robots",
     "RobotSettings": "ampc.episodes.setup",
     "Run": "ampc.runs",
