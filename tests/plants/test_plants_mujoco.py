@@ -9,7 +9,7 @@ import pytest
 
 from ampc.errors import SettingsError, TaskError
 from ampc.plants import MujocoPlant, PlantSettings
-from ampc.robots import Robot
+from ampc.robots import Robot, RobotDynamics
 from ampc.tasks.task import PlantVariation, Task
 
 
@@ -221,21 +221,51 @@ def test_a_simulation_that_blows_up_is_reported_and_stays_reported(rigid_arm, tm
     assert plant.fault == ""
 
 
-def test_passive_joints_move_but_are_neither_driven_nor_measured(rigid_arm):
+def with_sprung_shoulder(robot: Robot) -> Robot:
+    """The rigid arm with a spring in place of its second motor."""
     driven = np.array([0, 2])
-    robot = replace(
-        rigid_arm,
+    model = copy.copy(robot.model)
+    model.jnt_stiffness[1] = 200.0
+    return replace(
+        robot,
+        model=model,
         actuated=driven,
-        actuator_ids=rigid_arm.actuator_ids[driven],
-        gear=rigid_arm.gear[driven],
-        torque_limits=rigid_arm.torque_limits[driven],
+        actuator_ids=robot.actuator_ids[driven],
+        gear=robot.gear[driven],
+        torque_limits=robot.torque_limits[driven],
     )
-    plant = MujocoPlant(robot)
-    plant.reset(make_task(robot))
+
+
+def test_passive_joints_start_at_rest_and_are_neither_driven_nor_measured(rigid_arm):
+    robot = with_sprung_shoulder(rigid_arm)
+    plant, start = MujocoPlant(robot), np.array([0.3, -1.0])
+    measured = plant.reset(Task(0, "interior", start, np.zeros(3), start, 0))
+    np.testing.assert_array_equal(measured.q, start)
+    np.testing.assert_array_equal(measured.end_effector, plant.end_effector)
+    holding = RobotDynamics(robot).mass_matrix_and_bias(plant.q, np.zeros(3))[1]
+    assert abs(holding[1]) < 1e-9
+
+    for _ in range(20):
+        plant.step(holding[robot.actuated])
+    np.testing.assert_allclose(plant.dq, 0.0, atol=1e-6)
     measured = plant.step(np.zeros(2))
-    np.testing.assert_array_equal(measured.q, plant.q[driven])
+    np.testing.assert_array_equal(measured.q, plant.q[robot.actuated])
     assert plant.q.shape == (3,)
-    assert abs(plant.dq[1]) > 1e-3
+    assert abs(plant.dq[1]) > 1e-4
+
+
+def test_stiffness_and_end_effector_noise_reach_the_plant(rigid_arm):
+    robot = with_sprung_shoulder(rigid_arm)
+    plant, start = MujocoPlant(robot), np.array([0.3, -1.0])
+    task = Task(0, "interior", start, np.zeros(3), start, 0)
+    plant.reset(task)
+    stiff = plant.q[1]
+    soft = replace(task, variation=PlantVariation(stiffness_scale=0.5, end_effector_noise=0.01))
+    errors = [plant.reset(replace(soft, seed=seed)).end_effector - plant.end_effector for seed in range(300)]
+    assert plant.q[1] < stiff - 0.01
+    np.testing.assert_allclose(np.std(errors, axis=0), 0.01, rtol=0.15)
+    plant.reset(task)
+    assert plant.q[1] == stiff
 
 
 @pytest.mark.parametrize(

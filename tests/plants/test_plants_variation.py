@@ -152,6 +152,8 @@ def test_every_variation_is_a_physical_arm(payload, mass, inertia, com, length):
         (PlantVariation(length_scale=(1.0, 0.0, 1.0)), "positive"),
         (PlantVariation(damping_scale=(1.0, float("nan"), 1.0)), "positive"),
         (PlantVariation(payload=-1.0), "payload"),
+        (PlantVariation(stiffness_scale=0.0), "stiffness_scale"),
+        (PlantVariation(end_effector_noise=float("nan")), "end_effector_noise"),
         (PlantVariation(input_delay=-0.1), "input_delay"),
     ],
 )

@@ -43,11 +43,11 @@ def test_impossible_tasks_are_refused(rigid_arm: Robot) -> None:
 def test_checks_say_it_in_plain_words(rigid_arm: Robot) -> None:
     reachable, unreachable = check_goals(rigid_arm, [GOAL, np.array([0.0, 0.0, 2.0])])
     assert reachable.reachable
-    assert reachable.solution is not None
+    assert reachable.q is not None
     assert "is reachable at yaw 14.0°" in reachable.message
     assert "from the nearest joint limit" in reachable.message
     assert not unreachable.reachable
-    assert unreachable.solution is None
+    assert unreachable.q is None
     assert unreachable.distance == pytest.approx(0.95, abs=1e-4)
     assert "0.95 m away" in unreachable.message
     (blocked,) = check_goals(behind_wall(rigid_arm, 0.3), [GOAL])

@@ -1,4 +1,4 @@
-"""Where the end effector can rest that is nearest to a goal it cannot rest on."""
+"""Where the arm can rest with its end effector as near as possible to a goal it cannot rest on."""
 
 import numpy as np
 from scipy.optimize import minimize
@@ -16,8 +16,8 @@ _DIFFERENCE = 1e-6
 _VIOLATION = 1e-7
 
 
-def nearest_rest_position(robot: Robot, plane: PlanarStatics, goal: FloatArray) -> FloatArray:
-    """The end-effector position nearest to a goal (3,) [m] at which the arm may rest, world frame (3,) [m].
+def nearest_rest(robot: Robot, plane: PlanarStatics, goal: FloatArray) -> FloatArray:
+    """Motor positions (m,) [rad] at which the arm may rest with its end effector nearest to a goal (3,) [m].
 
     A grid of motor positions within the joint limits is searched for shapes that obstacles and torque limits
     allow; the best few are refined by sequential quadratic programming.
@@ -38,12 +38,12 @@ def nearest_rest_position(robot: Robot, plane: PlanarStatics, goal: FloatArray) 
     distance = np.where(allowed, np.linalg.norm(positions - goal, axis=-1), np.inf).ravel()
     motors = np.column_stack([np.repeat(axes[0], len(planar)), np.tile(planar, (_GRID, 1))])
 
-    best = positions.reshape(-1, 3)[np.argmin(distance)]
+    best, least = motors[np.argmin(distance)], float(distance.min())
     for _ in range(_STARTS):
         start = motors[np.argmin(distance)]
-        position = _refine(robot, plane, goal, start, ranges)
-        if position is not None and np.linalg.norm(position - goal) < np.linalg.norm(best - goal):
-            best = position
+        refined, away = _refine(robot, plane, goal, start, ranges)
+        if away < least:
+            best, least = refined, away
         distance[np.abs(motors - start).max(axis=-1) < _APART] = np.inf
     return np.asarray(best)
 
@@ -65,8 +65,8 @@ def _rest(
 
 def _refine(
     robot: Robot, plane: PlanarStatics, goal: FloatArray, start: FloatArray, ranges: FloatArray
-) -> FloatArray | None:
-    """Position at a local minimum of the distance to the goal, over motor positions; None if not allowed."""
+) -> tuple[FloatArray, float]:
+    """Motor positions at a local minimum of the distance to the goal, and it [m]; infinite if not allowed."""
 
     def at(motors: FloatArray) -> tuple[FloatArray, FloatArray]:
         theta, _ = shapes_at_joints(plane, motors[:, 1:])
@@ -93,4 +93,5 @@ def _refine(
         options={"ftol": 1e-14, "maxiter": 60},
     )
     positions, room = at(solution.x[None])
-    return positions[0] if (room >= -_VIOLATION).all() else None
+    away = float(np.linalg.norm(positions[0] - goal)) if (room >= -_VIOLATION).all() else np.inf
+    return solution.x, away

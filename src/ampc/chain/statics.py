@@ -7,11 +7,12 @@ import numpy as np
 
 from ampc.arrays import FloatArray
 from ampc.chain.equilibrium import shapes_at_joints, shapes_at_targets
-from ampc.chain.nearest import nearest_rest_position
+from ampc.chain.nearest import nearest_rest
 from ampc.chain.parameters import chain_parameters
 from ampc.chain.plane import PlanarStatics
 from ampc.chain.yaw_chain import YawChain
 from ampc.errors import RobotError, SolverError, TaskError, UnreachableGoalError
+from ampc.robots.dynamics import RobotDynamics
 from ampc.robots.robot import Robot
 
 _TOLERANCE = 1e-9
@@ -62,7 +63,8 @@ class Equilibrium:
     """Distance of the end effector from the goal [m]."""
     branch: str
     """``front`` or ``back``, as the arm faces the goal or bends over backwards, and ``up`` or ``down``, as
-    its elbow is the higher or the lower of the two that lead there: ``front-up``, for one."""
+    its elbow is the higher or the lower of the two that lead there: ``front-up``, for one; ``nearest`` where
+    none leads there."""
     clearance: float
     """Least distance of the obstacle points from the obstacles [m]; infinite without obstacles."""
     objection: str = ""
@@ -111,15 +113,28 @@ class StaticEquilibrium:
         allowed = [candidate for candidate in candidates if not candidate.objection]
         if allowed:
             return sorted(allowed, key=lambda equilibrium: -equilibrium.clearance)
-        position = nearest_rest_position(self.robot, self.plane, goal)
-        distance = float(np.linalg.norm(position - goal))
-        nearest = "({:.4f}, {:.4f}, {:.4f})".format(*position)
+        nearest = self.nearest(goal)
+        position = RobotDynamics(self.robot).end_effector(nearest.q)
         raise UnreachableGoalError(
             "goal ({:.4f}, {:.4f}, {:.4f}) m ".format(*goal)
             + self._reason(goal, candidates)
-            + f"; the nearest point where {self.robot.name!r} can rest is {nearest} m, {distance:.4g} m away",
-            distance,
+            + f"; the nearest point where {self.robot.name!r} can rest is "
+            + "({:.4f}, {:.4f}, {:.4f}) m".format(*position)
+            + f", {nearest.error:.4g} m away",
+            nearest.error,
         )
+
+    def nearest(self, goal: FloatArray) -> Equilibrium:
+        """The allowed way to rest that brings the end effector nearest to a goal (3,) [m]; takes 0.1 s.
+
+        For references of goals that a model just fails to reach, while the arm may well do so.
+
+        Raises:
+            RobotError: Obstacles and torque limits allow the arm to rest nowhere.
+        """
+        motors = nearest_rest(self.robot, self.plane, goal)
+        theta, _ = shapes_at_joints(self.plane, motors[None, 1:])
+        return self._describe(goal, motors[0], theta[0], "nearest")
 
     def candidates(self, goal: FloatArray) -> list[Equilibrium]:
         """All ways to rest with the end effector on the goal, also those that something forbids.

@@ -11,6 +11,8 @@ from ampc.errors import SettingsError, TaskError
 from ampc.plants.measurement import Measurement
 from ampc.plants.signals import DelayLine, SensorNoise, describe_fault, limit_torque
 from ampc.plants.variation import apply_variation
+from ampc.robots.dynamics import RobotDynamics
+from ampc.robots.rest import find_rest
 from ampc.robots.robot import Robot
 from ampc.tasks.task import PlantVariation, Task
 
@@ -52,11 +54,12 @@ class PlantSettings:
 
 
 class MujocoPlant:
-    """A rigid arm in MuJoCo with torque limits, sensor noise and input delay.
+    """An arm in MuJoCo with torque limits, sensor noise and input delay.
 
     The torque is held over the control period. The model's own integrator is used. Sensor noise is drawn from
     the task's seed alone, one draw per control step, so that every controller meets the same sequence. With
-    an input delay no torque acts until the first one arrives.
+    an input delay no torque acts until the first one arrives. Joints without motors start where they find
+    to rest; an arm that has any also measures its end effector.
 
     Attributes:
         robot: The nominal arm.
@@ -88,8 +91,10 @@ class MujocoPlant:
         # MuJoCo would otherwise silently put a diverging arm back to its zero pose and go on.
         self._model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_AUTORESET
         self._data = mujoco.MjData(self._model)
+        self._dynamics = RobotDynamics(robot, self._model)
+        self._senses_end_effector = robot.passive.size > 0
         self._load(PlantVariation())
-        self._restart(robot.home, seed=0)
+        self._restart(robot.home[robot.actuated], seed=0)
 
     @property
     def model(self) -> mujoco.MjModel:
@@ -106,12 +111,13 @@ class MujocoPlant:
             The first measurement.
 
         Raises:
-            TaskError: If the task has another number of joints, or its variation does not fit the robot.
+            TaskError: If the task has another number of motors, or its variation does not fit the robot.
+            SolverError: If joints without motors find to no rest, because their springs are too soft.
         """
-        if np.shape(task.start) != (self.robot.n_joints,):
+        if np.shape(task.start) != (self.robot.n_actuated,):
             raise TaskError(
-                f"task {task.index} has {np.size(task.start)} joints; robot '{self.robot.name}' has "
-                f"{self.robot.n_joints}"
+                f"task {task.index} has {np.size(task.start)} joints with motors; robot "
+                f"'{self.robot.name}' has {self.robot.n_actuated}"
             )
         if task.variation != self._variation:
             self._load(task.variation)
@@ -149,12 +155,12 @@ class MujocoPlant:
 
     def _restart(self, start: FloatArray, seed: int) -> None:
         mujoco.mj_resetData(self._model, self._data)
-        self._data.qpos[self._qpos] = start
+        self._data.qpos[self._qpos] = find_rest(self._dynamics, start)
         self._steps = 0
         n_actuated = self.robot.n_actuated
         delay = round(self._variation.input_delay / self.settings.physics_step)
         self._input = DelayLine(n_actuated, delay)
-        self._noise = SensorNoise(self._variation, seed, n_actuated, end_effector=False)
+        self._noise = SensorNoise(self._variation, seed, n_actuated, self._senses_end_effector)
         self.time = 0.0
         self.applied_torque = np.zeros(n_actuated)
         self.torque_saturated = self.torque_rejected = False
@@ -176,8 +182,8 @@ class MujocoPlant:
             mujoco.mj_step(self._model, self._data, ticks)
 
     def _measure(self) -> Measurement:
-        actuated = self.robot.actuated
+        actuated, m = self.robot.actuated, self.robot.n_actuated
         noise = self._noise.draw()
-        q = self.q[actuated] + noise[: len(actuated)]
-        dq = self.dq[actuated] + noise[len(actuated) :]
-        return Measurement(self.time, q, dq)
+        q, dq = self.q[actuated] + noise[:m], self.dq[actuated] + noise[m : 2 * m]
+        end_effector = self.end_effector + noise[2 * m :] if self._senses_end_effector else None
+        return Measurement(self.time, q, dq, end_effector)

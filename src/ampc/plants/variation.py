@@ -1,4 +1,4 @@
-"""The model of one task's plant: the robot's own, with its masses, lengths and damping changed."""
+"""The model of one task's plant: the robot's own, with its masses, lengths, damping and stiffness changed."""
 
 import copy
 
@@ -24,6 +24,7 @@ _VARIED_FIELDS = (
     "site_sameframe",
     "dof_damping",
     "dof_dampingpoly",
+    "jnt_stiffness",
 )
 
 
@@ -82,6 +83,8 @@ def apply_variation(
     for joint, factor in zip(joints, variation.damping_scale, strict=False):
         model.dof_damping[model.jnt_dofadr[joint]] *= factor
         model.dof_dampingpoly[model.jnt_dofadr[joint]] *= factor
+    for joint in robot.passive:
+        model.jnt_stiffness[joints[joint]] *= variation.stiffness_scale
     if variation.payload > 0.0:
         site = robot.end_effector_id
         _add_point_mass(model, int(model.site_bodyid[site]), model.site_pos[site], variation.payload)
@@ -100,7 +103,11 @@ def _validate(robot: Robot, variation: PlantVariation) -> None:
             )
         if not all(np.isfinite(factor) and factor > 0.0 for factor in factors):
             raise TaskError(f"variation.{name} is {factors}; every factor must be finite and positive")
-    for name in ("payload", "position_noise", "velocity_noise", "input_delay"):
+    if not (np.isfinite(variation.stiffness_scale) and variation.stiffness_scale > 0.0):
+        raise TaskError(
+            f"variation.stiffness_scale is {variation.stiffness_scale}; it must be finite and positive"
+        )
+    for name in ("payload", "position_noise", "velocity_noise", "input_delay", "end_effector_noise"):
         value = getattr(variation, name)
         if not (np.isfinite(value) and value >= 0.0):
             raise TaskError(f"variation.{name} is {value}; it must be finite and not negative")

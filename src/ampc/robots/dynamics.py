@@ -29,6 +29,7 @@ class RobotDynamics:
         self._passive: FloatArray = self._data.qfrc_passive
         self._still: FloatArray = np.zeros(robot.n_joints)
         self._site = robot.end_effector_id
+        self._obstacle_sites = [self.model.site(name).id for name in robot.obstacle_points]
         self._site_position: FloatArray = self._data.site_xpos[self._site]
 
     def end_effector(self, q: FloatArray) -> FloatArray:
@@ -36,6 +37,12 @@ class RobotDynamics:
         self._qpos[:] = q
         mujoco.mj_kinematics(self.model, self._data)
         return self._site_position.copy()
+
+    def obstacle_points(self, q: FloatArray) -> FloatArray:
+        """Positions of the robot's obstacle points at q (n,) [rad], end effector first, world (k, 3) [m]."""
+        self._qpos[:] = q
+        mujoco.mj_kinematics(self.model, self._data)
+        return np.array(self._data.site_xpos[self._obstacle_sites])
 
     def jacobian(self, q: FloatArray) -> FloatArray:
         """Translational Jacobian of the end effector at q (n,) [rad], world frame (3, n) [m/rad]."""

@@ -5,6 +5,7 @@ that is compared on them.
 """
 
 from ampc.tasks.convergence import ConvergenceRow, convergence_by_region
+from ampc.tasks.flexible import FLEXIBLE_REGIONS, FlexibleRegion, FlexibleTaskSampler, FlexibleTaskSettings
 from ampc.tasks.goals import GoalCheck, check_goals, task_for_goal
 from ampc.tasks.sampler import TaskSampler, TaskSettings
 from ampc.tasks.storage import load_tasks, save_tasks
@@ -13,8 +14,12 @@ from ampc.tasks.variation import VariationSettings
 from ampc.tasks.workspace import REGIONS, Region, RegionSettings, Workspace
 
 __all__ = [
+    "FLEXIBLE_REGIONS",
     "REGIONS",
     "ConvergenceRow",
+    "FlexibleRegion",
+    "FlexibleTaskSampler",
+    "FlexibleTaskSettings",
     "GoalCheck",
     "PlantVariation",
     "Region",

@@ -43,6 +43,17 @@ class TaskSampler:
     """
 
     def __init__(self, robot: Robot, settings: TaskSettings | None = None) -> None:
+        """Cut the robot's workspace into regions.
+
+        Raises:
+            TaskError: The robot has joints without motors, whose positions depend on its weight.
+        """
+        if robot.passive.size:
+            names = ", ".join(repr(robot.joint_names[joint]) for joint in robot.passive)
+            raise TaskError(
+                f"robot {robot.name!r} has joints without motors ({names}); its goals are drawn by "
+                "FlexibleTaskSampler, from shapes at rest"
+            )
         self.robot = robot
         self.settings = settings or TaskSettings()
         self.workspace = Workspace(robot, self.settings.regions)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from ampc.errors import TaskError
 from ampc.robots.robot import Robot
 from ampc.settings import to_dict
+from ampc.tasks.flexible import FlexibleTaskSettings
 from ampc.tasks.sampler import TaskSettings
 from ampc.tasks.task import PlantVariation, Task
 
@@ -26,7 +27,7 @@ def save_tasks(
     path: Path,
     tasks: Sequence[Task],
     robot: Robot,
-    settings: TaskSettings | None = None,
+    settings: TaskSettings | FlexibleTaskSettings | None = None,
     seed: int | None = None,
 ) -> None:
     """Write tasks to a parquet file, whole or not at all.
@@ -36,12 +37,14 @@ def save_tasks(
     fingerprint, the number of tasks, and the settings and seed that made them.
 
     Raises:
-        TaskError: There are no tasks, or they have another number of joints than the robot.
+        TaskError: There are no tasks, or they have another number of motors than the robot.
     """
     if not tasks:
         raise TaskError("there are no tasks to save")
-    if any(len(task.start) != robot.n_joints for task in tasks):
-        raise TaskError(f"tasks to save are not for {robot.name!r}, which has {robot.n_joints} joints")
+    if any(len(task.start) != robot.n_actuated for task in tasks):
+        raise TaskError(
+            f"tasks to save are not for {robot.name!r}, which has {robot.n_actuated} joints with motors"
+        )
     metadata = {
         "version": FORMAT_VERSION,
         "robot": robot.name,
@@ -107,7 +110,7 @@ def _task(row: dict[str, Any]) -> Task:
 
 _VARIATION_TYPE = pa.struct(
     [
-        (field.name, pa.list_(pa.float64()) if field.name.endswith("_scale") else pa.float64())
+        (field.name, pa.list_(pa.float64()) if PlantVariation.is_per_joint(field.name) else pa.float64())
         for field in dataclasses.fields(PlantVariation)
     ]
 )

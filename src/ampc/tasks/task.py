@@ -30,12 +30,22 @@ class PlantVariation:
     """Standard deviation of joint velocity measurements [rad/s]."""
     input_delay: float = 0.0
     """Time from the command of a torque to its effect [s]."""
+    stiffness_scale: float = 1.0
+    """Factor on the stiffness of all joints without motors: Young's modulus of flexible links."""
+    end_effector_noise: float = 0.0
+    """Standard deviation of each coordinate of end-effector measurements, where they are taken [m]."""
+
+    @classmethod
+    def is_per_joint(cls, name: str) -> bool:
+        """Whether the field of that name holds one factor for each link or joint."""
+        return isinstance(getattr(cls, name), tuple)
 
     @property
     def changes_model(self) -> bool:
         """Whether the plant's model, not only its signals, differs from the nominal one."""
         scales = (self.mass_scale, self.inertia_scale, self.com_scale, self.length_scale, self.damping_scale)
-        return self.payload != 0.0 or any(factor != 1.0 for scale in scales for factor in scale)
+        factors = (self.stiffness_scale, *(factor for scale in scales for factor in scale))
+        return self.payload != 0.0 or any(factor != 1.0 for factor in factors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +57,13 @@ class Task:
     region: str
     """Workspace region it was drawn from, such as ``interior``."""
     start: FloatArray
-    """Joint positions at the start, at rest (n,) [rad]."""
+    """Positions of the joints with motors at the start (m,) [rad]. The arm is at rest; the plant finds the
+    positions of joints without motors."""
     goal: FloatArray
     """End-effector goal, world frame (3,) [m]."""
     witness: FloatArray
-    """A joint configuration within the limits whose end effector is the goal (n,) [rad]. Proof of
-    reachability; controllers must not read it."""
+    """Positions of the joints with motors, within the limits, at which the arm rests with its end effector on
+    the goal (m,) [rad]. Proof of reachability; controllers must not read it."""
     seed: int
     """Seed of the plant's measurement noise."""
     variation: PlantVariation = field(default_factory=PlantVariation)

@@ -13,7 +13,7 @@ from ampc.tasks.task import PlantVariation
 class VariationSettings:
     """Lower and upper end of every field of `PlantVariation`; the default is the nominal plant.
 
-    Scales are drawn for each link or joint on its own, everything evenly between its two ends.
+    Factors on links and joints are drawn for each on its own, everything evenly between its two ends.
     """
 
     payload: tuple[float, float] = (0.0, 0.0)
@@ -34,6 +34,10 @@ class VariationSettings:
     """Standard deviation of joint velocity measurements [rad/s]."""
     input_delay: tuple[float, float] = (0.0, 0.0)
     """Time from the command of a torque to its effect [s]."""
+    stiffness_scale: tuple[float, float] = (1.0, 1.0)
+    """Factor on the stiffness of all joints without motors, drawn once for the arm."""
+    end_effector_noise: tuple[float, float] = (0.0, 0.0)
+    """Standard deviation of end-effector measurements [m]."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -57,7 +61,7 @@ class VariationSettings:
         values: dict[str, float | tuple[float, ...]] = {}
         for field in fields(self):
             low, high = getattr(self, field.name)
-            if field.name.endswith("_scale"):
+            if PlantVariation.is_per_joint(field.name):
                 scales = tuple(float(scale) for scale in rng.uniform(low, high, robot.n_joints))
                 values[field.name] = () if low == high == 1.0 else scales
             else:

@@ -1,0 +1,173 @@
+"""Reaching tasks of an arm with flexible links, between shapes at rest and clear of the obstacles."""
+
+from dataclasses import dataclass, field
+from math import pi, radians
+from typing import Literal, get_args
+
+import numpy as np
+
+from ampc.arrays import BoolArray, FloatArray
+from ampc.chain.equilibrium import shapes_at_joints
+from ampc.chain.parameters import chain_parameters
+from ampc.chain.plane import PlanarStatics
+from ampc.chain.statics import StaticEquilibrium
+from ampc.errors import SettingsError, TaskError, UnreachableGoalError
+from ampc.robots.robot import Robot
+from ampc.tasks.task import PlantVariation, Task
+from ampc.tasks.variation import VariationSettings
+
+FlexibleRegion = Literal["random", "near-wall"]
+FLEXIBLE_REGIONS: tuple[FlexibleRegion, ...] = get_args(FlexibleRegion)
+
+_MAX_ROUNDS = 500
+_TASK_STREAM, _VARIATION_STREAM = 0, 1
+_LEVEL = 0.99
+
+Ranges = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class FlexibleTaskSettings:
+    """What the tasks of an arm with flexible links look like; the defaults are those of the paper.
+
+    Ranges are those of joints 1, 2 and 3, in that order, each from its lower to its upper end.
+    """
+
+    start: Ranges = ((-pi / 2, 3 * pi / 2), (0.0, pi), (-pi + 0.075, pi - 0.075))
+    """Motor positions at the start [rad]."""
+    random_goal: Ranges = ((-pi / 2, 3 * pi / 2), (0.0, pi), (-pi + 0.075, pi - 0.075))
+    """Motor positions whose end effector is a goal of region ``random`` [rad]."""
+    near_wall_goal: Ranges = ((radians(-15), radians(-15)), (0.0, pi / 2), (-pi + 0.2, 0.0))
+    """Motor positions whose end effector is a goal of region ``near-wall`` [rad]."""
+    wall_clearance: float = 0.01
+    """Least distance of end effector and elbow from upright obstacles, at start and goal [m]."""
+    ground_clearance: float = 0.0
+    """Least distance from level ones [m]."""
+    softest: float = 0.85
+    """Starts keep clear also on an arm whose flexible links have this part of their stiffness, and so sag
+    more: tasks for the nominal plant can then be repeated on softer ones."""
+    variation: VariationSettings = field(default_factory=VariationSettings)
+    """How the plants of the tasks differ from the nominal model."""
+
+    def __post_init__(self) -> None:
+        for name in ("start", "random_goal", "near_wall_goal"):
+            for low, high in getattr(self, name):
+                if not -np.inf < low <= high < np.inf:
+                    raise SettingsError(
+                        f"{name} has the range [{low}, {high}]; its ends must be in ascending order"
+                    )
+        for name in ("wall_clearance", "ground_clearance"):
+            if not 0.0 <= getattr(self, name) < np.inf:
+                raise SettingsError(f"{name} must not be negative, got {getattr(self, name)}")
+        if not 0.0 < self.softest <= 1.0:
+            raise SettingsError(f"softest must be above 0 and at most 1, got {self.softest}")
+
+
+class FlexibleTaskSampler:
+    """Draws tasks of a yaw joint that carries two flexible links.
+
+    Starts and goals are shapes at rest, the goal of a task the end effector of its witness: every goal is
+    reachable by construction. Regions: ``random`` goals come from the distribution of the starts,
+    ``near-wall`` goals from a plane that points slightly into the wall. End effector and elbow keep clear of
+    all obstacles, at the start and at the goal.
+
+    Task i depends on the robot, the settings, the seed, the region and i alone: a larger set begins with the
+    smaller one, and workers that share out the indices make the set that one would have made.
+    """
+
+    def __init__(self, robot: Robot, settings: FlexibleTaskSettings | None = None) -> None:
+        """Prepare the robot's statics.
+
+        Raises:
+            RobotError: The robot is not a yaw joint that carries a planar chain with two motors.
+        """
+        self.robot = robot
+        self.settings = settings or FlexibleTaskSettings()
+        self.statics_failures: dict[FlexibleRegion, int] = dict.fromkeys(FLEXIBLE_REGIONS, 0)
+        """Tasks sampled so far on whose goal `StaticEquilibrium` found no allowed way to rest. They are kept:
+        a set of tasks that a solver may thin out would flatter it."""
+        self._equilibria = StaticEquilibrium(robot)
+        self._nominal = self._equilibria.plane
+        self._soft = PlanarStatics(chain_parameters(robot, self.settings.softest))
+
+    def sample(self, n: int, region: FlexibleRegion = "random", seed: int = 0, first: int = 0) -> list[Task]:
+        """Draw the tasks with indices ``first`` to ``first + n - 1``.
+
+        Raises:
+            TaskError: The region is unknown, or its ranges have no shape that is clear of the obstacles.
+        """
+        if region not in FLEXIBLE_REGIONS:
+            raise TaskError(f"unknown region {region!r}; choose from {', '.join(FLEXIBLE_REGIONS)}")
+        indices = range(first, first + n)
+        generators = [_generator(seed, region, index, _TASK_STREAM) for index in indices]
+        noise_seeds = [int(generator.integers(2**31)) for generator in generators]
+        settings = self.settings
+        starts, _ = self._draw(generators, settings.start, (self._nominal, self._soft), "start")
+        ranges = settings.random_goal if region == "random" else settings.near_wall_goal
+        witnesses, goals = self._draw(generators, ranges, (self._nominal,), f"{region} goal")
+        self.statics_failures[region] += sum(not self._has_equilibrium(goal) for goal in goals)
+        return [
+            Task(
+                index=index,
+                region=region,
+                start=starts[i],
+                goal=goals[i],
+                witness=witnesses[i],
+                seed=noise_seeds[i],
+                variation=self._variation(seed, region, index),
+            )
+            for i, index in enumerate(indices)
+        ]
+
+    def _draw(
+        self,
+        generators: list[np.random.Generator],
+        ranges: Ranges,
+        arms: tuple[PlanarStatics, ...],
+        what: str,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Motor positions (B, 3) clear on all of the arms, and end effectors (B, 3) of the first arm."""
+        low, high = np.array(ranges).T
+        motors, tips = np.empty((len(generators), 3)), np.empty((len(generators), 3))
+        pending = np.arange(len(generators))
+        for _ in range(_MAX_ROUNDS):
+            if pending.size == 0:
+                return motors, tips
+            motors[pending] = [generators[i].uniform(low, high) for i in pending]
+            clear = np.ones(len(pending), dtype=np.bool_)
+            for arm in reversed(arms):
+                theta, rests = shapes_at_joints(arm, motors[pending, 1:])
+                points = arm.positions(motors[pending, 0], theta)
+                clear &= rests & self._is_clear(points)
+            tips[pending] = points[:, 0]
+            pending = pending[~clear]
+        raise TaskError(
+            f"no {what} clear of the obstacles was found in {_MAX_ROUNDS} draws from {ranges} rad; "
+            "change the ranges"
+        )
+
+    def _is_clear(self, points: FloatArray) -> BoolArray:
+        """Whether the obstacle points (B, k, 3) of each shape keep clear of all obstacles (B,)."""
+        clear = np.ones(len(points), dtype=np.bool_)
+        for obstacle in self.robot.obstacles:
+            level = abs(obstacle.normal[2]) > _LEVEL
+            least = self.settings.ground_clearance if level else self.settings.wall_clearance
+            clear &= (obstacle.distance(points) > least).all(axis=-1)
+        return clear
+
+    def _has_equilibrium(self, goal: FloatArray) -> bool:
+        try:
+            self._equilibria.solve(goal)
+        except UnreachableGoalError:
+            return False
+        return True
+
+    def _variation(self, seed: int, region: FlexibleRegion, index: int) -> PlantVariation:
+        if self.settings.variation.nominal:
+            return PlantVariation()
+        return self.settings.variation.sample(_generator(seed, region, index, _VARIATION_STREAM), self.robot)
+
+
+def _generator(seed: int, region: FlexibleRegion, index: int, stream: int) -> np.random.Generator:
+    key = (FLEXIBLE_REGIONS.index(region), index, stream)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
