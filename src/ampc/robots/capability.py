@@ -39,10 +39,14 @@ class Capability:
 
     @classmethod
     def of(cls, robot: Robot, samples: int = 2000) -> Self:
-        """Sample a robot, with a fixed seed; unlimited joints are sampled over one turn."""
+        """Sample a robot, with a fixed seed; unlimited joints are sampled over one turn.
+
+        Joints without motors stay where their springs are at ease.
+        """
         lower, upper = np.where(np.isfinite(robot.position_limits), robot.position_limits, [-np.pi, np.pi]).T
         q = np.random.default_rng(0).uniform(lower, upper, (samples, robot.n_joints))
         q[0] = robot.home
+        q[:, robot.passive] = robot.model.qpos_spring[robot.passive]
         dynamics, still = RobotDynamics(robot), np.zeros(robot.n_joints)
         terms = [dynamics.mass_matrix_and_bias(configuration, still) for configuration in q]
         mass = np.array([mass for mass, _ in terms])

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ampc.arrays import FloatArray
-from ampc.errors import RobotError
+from ampc.errors import RobotError, SettingsError
 from ampc.robots.capability import USUAL_COMMAND_LIMIT, Capability, round_down
 from ampc.robots.finding import Finding
 from ampc.robots.loading import examine
@@ -16,7 +16,7 @@ def check_robot(source: str | Path, end_effector: str | None = None) -> list[Fin
     """Everything that is wrong, doubtful or good to know about a robot model, most severe first.
 
     Args:
-        source: Name of a built-in arm, or path of an MJCF or URDF file.
+        source: What `ampc.robots.load_robot` takes: name of a built-in arm, or path of a file.
         end_effector: Site or body that is the end effector, as for `ampc.robots.load_robot`.
 
     Returns:
@@ -24,7 +24,7 @@ def check_robot(source: str | Path, end_effector: str | None = None) -> list[Fin
     """
     try:
         robot, findings = examine(source, end_effector)
-    except RobotError as error:
+    except (RobotError, SettingsError) as error:
         return [Finding("error", "model", str(error))]
     if robot is not None:
         capability = Capability.of(robot)
@@ -115,7 +115,8 @@ def _mass_and_length_units(robot: Robot, capability: Capability) -> list[Finding
                     "the inertia in kg m2, about the centre of mass?",
                 )
             )
-    for name, inertia in zip(robot.joint_names, capability.least_inertia, strict=True):
+    for joint in robot.actuated:
+        name, inertia = robot.joint_names[joint], capability.least_inertia[joint]
         if inertia < 1e-4:
             findings.append(
                 Finding(
@@ -186,6 +187,15 @@ def _strength(robot: Robot, capability: Capability) -> list[Finding]:
         )
     if weak:
         return weak
+    if robot.passive.size:
+        return [
+            Finding(
+                "info",
+                "joints",
+                f"{robot.passive.size} of {robot.n_joints} have springs in place of motors: the arm bends "
+                "and needs a controller that knows it",
+            )
+        ]
     limit = capability.command_limit
     sample, motor = capability.weakest
     name = robot.joint_names[robot.actuated[motor]]
