@@ -1,6 +1,7 @@
 """Extended Kalman filter of a chain: predict over a step, take measurements in; compiled, or in NumPy.
 
-State z (Z): ``[q, dq]``, then nothing, the logarithm of the stiffness scale, or a bias of the end-effector sensor.
+State z (Z): ``[q, dq]``, then nothing, the logarithm of the stiffness scale, or a bias of the end-effector
+sensor.
 Measurement y (2m + 3,): positions and velocities of the actuated joints, end-effector position.
 docs/estimator.md has the equations.
 """
@@ -67,7 +68,7 @@ class ChainFilter(Protocol):
         """Finite measurements of the last correction that lay beyond the gate."""
 
     def predict(self, torque: FloatArray) -> bool:
-        """Predict over a step under a torque (m,) [N m]; False, and nothing changed, where the model fails."""
+        """Predict over a step under a torque (m,) [N m]; False, and nothing changed, if the model fails."""
 
     def correct(self, y: FloatArray) -> None:
         """Take a measurement (2m + 3,) in; entries that are not finite are skipped."""
@@ -136,7 +137,7 @@ class NumpyFilter:
                 continue
             innovation = float(value - expected - h @ (self.state - prior))
             factors, gain, variance = correct_factors(self.factors, h, float(noise))
-            if not innovation**2 <= self._model.gate**2 * variance:
+            if not abs(innovation) <= self._model.gate * variance**0.5:
                 self.rejected += 1
                 continue
             self.factors[:] = factors

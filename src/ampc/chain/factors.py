@@ -1,7 +1,7 @@
 """Covariances as factors P = U D U', which cannot lose symmetry or positive semidefiniteness.
 
-Factors are one (Z, Z) array: row j holds column j of the unit upper triangular U left of the diagonal, and D_j >= 0
-on it. Time update by Thornton's weighted Gram-Schmidt (1976), measurement update by Bierman (1977).
+Factors are one (Z, Z) array: row j holds column j of the unit upper triangular U left of the diagonal, and
+D_j >= 0 on it. Time update by Thornton's weighted Gram-Schmidt (1976), measurement update by Bierman (1977).
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""State estimation: an extended Kalman filter on the model of the arm, with Young's modulus or a sensor bias."""
+"""State estimation: an extended Kalman filter on the arm's model, with Young's modulus or a sensor bias."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ampc.arrays import FloatArray
 from ampc.chain import StepSettings, YawChain
 from ampc.chain.ekf import Augmentation, ChainFilter, FilterModel, make_filter, n_filter_states
 from ampc.chain.factors import covariance
-from ampc.chain.statics import rest_shape
+from ampc.chain.statics import rest_shapes
 from ampc.errors import AmpcError, SettingsError, SolverError
 from ampc.plants.measurement import Measurement
 from ampc.robots import Robot
@@ -19,6 +19,9 @@ RESTART_INFLATION = 10.0
 
 RESTART_AFTER = 25
 """Successive updates that reject most of their measurements, after which the filter restarts."""
+
+_SOFTER = 0.9
+"""Stiffness at which the derivative of shapes at rest is taken."""
 
 
 class MeasurementError(AmpcError):
@@ -30,26 +33,27 @@ class EstimatorSettings:
     """What the extended Kalman filter assumes about sensors, model error and the start."""
 
     augmentation: Augmentation = "modulus"
-    """What is estimated besides the state: ``modulus``, the logarithm of Young's modulus relative to the model's,
-    nothing if the arm has no passive springs; ``bias``, a constant offset of the end-effector sensor, which also
-    absorbs what the model gets wrong; or ``none``."""
+    """What is estimated besides the state: ``modulus``, the logarithm of Young's modulus relative to the
+    model's, nothing if the arm has no passive springs; ``bias``, a constant offset of the end-effector sensor,
+    which also absorbs what the model gets wrong; or ``none``."""
     position_noise: float = 1.7320508e-3
     """Standard deviation of measured joint positions [rad]."""
     velocity_noise: float = 4.472136e-2
     """Standard deviation of measured joint velocities [rad/s]."""
     end_effector_noise: float = 1e-2
     """Standard deviation of each coordinate of the measured end effector [m]."""
-    position_drift: float = 5e-3
+    position_drift: float = 2e-3
     """Random walk of each joint position that the model does not know [rad/sqrt(s)]."""
-    velocity_drift: float = 0.7
+    velocity_drift: float = 0.5
     """Random walk of each joint velocity [rad/s/sqrt(s)]; stands for all model error."""
     modulus_drift: float = 2e-3
     """Random walk of the logarithm of Young's modulus [1/sqrt(s)]."""
     bias_drift: float = 1e-3
     """Random walk of the end effector's bias [m/sqrt(s)]."""
-    initial_position: float = 1e-2
-    """Standard deviation of the passive joints' initial positions about the shape at rest [rad]."""
-    initial_velocity: float = 3e-2
+    initial_position: float = 5e-3
+    """Standard deviation of the passive joints' initial positions about the shape at rest [rad], besides what
+    an uncertain modulus makes of that shape."""
+    initial_velocity: float = 1e-2
     """Standard deviation of the passive joints' initial velocities [rad/s]."""
     initial_modulus: float = 0.1
     """Standard deviation of the initial logarithm of Young's modulus."""
@@ -58,8 +62,8 @@ class EstimatorSettings:
     largest_log_modulus: float = 0.4
     """The logarithm of Young's modulus is kept within plus or minus this."""
     gate: float = 30.0
-    """Measurements further than this many standard deviations from their prediction are taken for a fault of the
-    sensor and skipped."""
+    """Measurements further than this many standard deviations from their prediction are taken for a fault of
+    the sensor and skipped."""
 
     def __post_init__(self) -> None:
         for name in ("position_noise", "velocity_noise", "end_effector_noise", "gate", "largest_log_modulus"):
@@ -107,7 +111,7 @@ class Estimate:
 
 
 class ExtendedKalmanFilter:
-    """Estimates [q, dq] and Young's modulus of an arm from its joint sensors and a noisy end-effector position.
+    """Estimates [q, dq] and Young's modulus of an arm from joint sensors and a noisy end-effector position.
 
     Works for any arm that is a yaw joint carrying a planar chain, with or without passive joints and with or
     without an end-effector sensor. One instance for each loop. docs/estimator.md has equations and tuning.
@@ -131,6 +135,7 @@ class ExtendedKalmanFilter:
         _require("control_period", control_period, positive=True)
         self.robot, self.settings, self.control_period = robot, settings, control_period
         chain = YawChain.from_robot(robot)
+        self._chains = chain, chain.with_stiffness_scale(_SOFTER)
         self._n, self._actuated, self._passive = robot.n_joints, robot.actuated, robot.passive
         self.augmentation: Augmentation = settings.augmentation
         """What is estimated besides the state, for this arm."""
@@ -164,8 +169,8 @@ class ExtendedKalmanFilter:
     def update(self, measurement: Measurement) -> Estimate:
         """Take a measurement in; entries that are NaN or infinite are skipped.
 
-        If the prediction failed, or most measurements have been rejected for a while, the filter starts afresh
-        from this measurement and the estimate says so. Without measured positions it keeps its last estimate.
+        If the prediction failed, or most measurements have been rejected for a while, the filter starts
+        afresh from this measurement and the estimate says so. Without measured positions it keeps its last estimate.
         """
         self._require_start()
         if not self._failure:
@@ -206,11 +211,7 @@ class ExtendedKalmanFilter:
         y, m, n, settings = self._stacked(measurement), len(self._actuated), self._n, self.settings
         if not np.isfinite(y[:m]).all():
             return False
-        try:
-            q = rest_shape(self.robot, y[:m])
-        except SolverError:
-            q = np.zeros(n)
-            q[self._actuated] = y[:m]
+        q, softening = self._rest(y[:m])
         velocity_known = np.isfinite(y[m : 2 * m])
         state, deviation = np.zeros_like(self._filter.state), np.empty_like(self._filter.state)
         state[:n] = q
@@ -224,10 +225,25 @@ class ExtendedKalmanFilter:
         )
         self._filter.state[:] = state
         self._filter.factors[:] = np.diag(deviation**2)
+        if self.augmentation == "modulus":
+            self._filter.factors[2 * n, :n] = softening
         y[: 2 * m] = np.nan
         self._filter.correct(y)
         self._started, self._failure, self._rejecting = True, "", 0
         return True
+
+    def _rest(self, motors: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Shape at rest (n,) and its derivative by the logarithm of the modulus (n,).
+
+        Straight links where there is no shape at rest, for an arm that is too soft.
+        """
+        try:
+            shape, softer = (rest_shapes(chain, motors[None])[0] for chain in self._chains)
+        except SolverError:
+            straight = np.zeros(self._n)
+            straight[self._actuated] = motors
+            return straight, np.zeros(self._n)
+        return shape, (softer - shape) / math.log(_SOFTER)
 
     def _estimate(self, restarted: str) -> Estimate:
         n, kernel = self._n, self._filter

@@ -167,8 +167,8 @@ void chain_filter_correct(ChainFilter *filter, const double *y) {
       innovation -= position[e - 2 * m];
       for (int j = 0; j < Z; j++) innovation -= row[j] * (z[j] - prior[j]);
     }
-    const double limit = filter->gate * filter->gate * (predicted_variance(Z, row, filter->factors) + filter->noise[e]);
-    if (!(innovation * innovation <= limit)) {
+    const double expected = predicted_variance(Z, row, filter->factors) + filter->noise[e];
+    if (!(fabs(innovation) <= filter->gate * sqrt(expected))) {
       filter->rejected++;
       continue;
     }
