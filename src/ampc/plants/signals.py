@@ -23,10 +23,10 @@ class LimitedTorque(NamedTuple):
 
 def limit_torque(torque: FloatArray, limits: FloatArray) -> LimitedTorque:
     """Cut torques (..., m) [N m] of one or many arms to ``limits`` (m, 2) [N m]."""
-    rejected = ~np.isfinite(torque).all(axis=-1)
+    rejected: BoolArray = np.asarray(~np.isfinite(torque).all(axis=-1))
     requested = np.where(rejected[..., None], 0.0, torque)
     applied = np.clip(requested, limits[:, 0], limits[:, 1])
-    return LimitedTorque(applied, (applied != requested).any(axis=-1), rejected)
+    return LimitedTorque(applied, np.asarray((applied != requested).any(axis=-1)), rejected)
 
 
 class DelayLine:
