@@ -34,8 +34,8 @@ class EstimatorSettings:
 
     augmentation: Augmentation = "modulus"
     """What is estimated besides the state: ``modulus``, the logarithm of Young's modulus relative to the
-    model's, nothing if the arm has no passive springs; ``bias``, a constant offset of the end-effector sensor,
-    which also absorbs what the model gets wrong; or ``none``."""
+    model's, nothing if the arm has no passive springs; ``bias``, a constant offset of the end-effector
+    sensor, which also absorbs what the model gets wrong; or ``none``."""
     position_noise: float = 1.7320508e-3
     """Standard deviation of measured joint positions [rad]."""
     velocity_noise: float = 4.472136e-2
@@ -170,7 +170,8 @@ class ExtendedKalmanFilter:
         """Take a measurement in; entries that are NaN or infinite are skipped.
 
         If the prediction failed, or most measurements have been rejected for a while, the filter starts
-        afresh from this measurement and the estimate says so. Without measured positions it keeps its last estimate.
+        afresh from this measurement and the estimate says so. Without measured positions it keeps its last
+        estimate.
         """
         self._require_start()
         if not self._failure:
