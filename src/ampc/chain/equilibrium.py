@@ -8,7 +8,9 @@ from ampc.arrays import BoolArray, FloatArray
 from ampc.chain.plane import ComplexArray, PlanarStatics
 
 _MAX_STEP = 0.4
-_CONVERGED = 1e-11
+_SMALL_STEP = 1e-11
+_SMALL_RESIDUAL = 1e-10
+"""Both in the units of the equations: rad, m and N m."""
 _MAX_ITERATIONS = 40
 
 Conditions = Callable[[FloatArray, BoolArray], tuple[FloatArray, FloatArray]]
@@ -58,7 +60,10 @@ def shapes_at_targets(
 
 
 def _newton(theta: FloatArray, conditions: Conditions) -> tuple[FloatArray, BoolArray]:
-    """Newton's method with a bounded step, on the rows that have not converged yet."""
+    """Newton's method with a bounded step, on the rows that have not converged yet.
+
+    Where two branches meet, steps never get small: there a small residual has to do.
+    """
     theta = theta.copy()
     active = np.ones(len(theta), dtype=np.bool_)
     for _ in range(_MAX_ITERATIONS):
@@ -69,7 +74,9 @@ def _newton(theta: FloatArray, conditions: Conditions) -> tuple[FloatArray, Bool
             step = (np.linalg.pinv(jacobian) @ residual[..., None])[..., 0]
         largest = np.abs(step).max(axis=-1)
         theta[active] -= step * np.minimum(1.0, _MAX_STEP / np.maximum(largest, 1e-300))[:, None]
-        active[active] = ~(largest < _CONVERGED)
+        active[active] = ~(largest < _SMALL_STEP)
         if not active.any():
-            break
+            return theta, ~active
+    residual, _ = conditions(theta[active], active)
+    active[active] = ~(np.abs(residual).max(axis=-1) < _SMALL_RESIDUAL)
     return theta, ~active

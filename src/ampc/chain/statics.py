@@ -33,9 +33,11 @@ def rest_shapes(arm: Robot | YawChain, q_actuated: FloatArray) -> FloatArray:
         All joint positions (B, n) [rad].
 
     Raises:
-        SolverError: An arm so soft that it does not find to rest.
+        SolverError: A position is not finite, or the links are so soft that they find to no rest.
         RobotError: The arm is not a yaw joint that carries a planar chain.
     """
+    if not np.all(np.isfinite(q_actuated)):
+        raise SolverError(f"motor positions are not finite: {np.asarray(q_actuated).tolist()} rad")
     plane = _plane(arm)
     theta, converged = shapes_at_joints(plane, q_actuated[:, 1:])
     if not converged.all():
