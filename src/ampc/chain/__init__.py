@@ -6,6 +6,15 @@ NumPy form behind the same interface.
 
 from ampc.chain.options import StepSettings
 from ampc.chain.parameters import ChainParameters
+from ampc.chain.statics import Equilibrium, StaticEquilibrium, rest_shape, rest_shapes
 from ampc.chain.yaw_chain import YawChain
 
-__all__ = ["ChainParameters", "StepSettings", "YawChain"]
+__all__ = [
+    "ChainParameters",
+    "Equilibrium",
+    "StaticEquilibrium",
+    "StepSettings",
+    "YawChain",
+    "rest_shape",
+    "rest_shapes",
+]

@@ -111,7 +111,7 @@ class StaticEquilibrium:
                 says why, and how far the nearest point is where the arm can rest.
             TaskError: The goal is not three finite numbers.
         """
-        candidates = self.candidates(goal)
+        candidates, goal = self.candidates(goal), np.asarray(goal, dtype=np.float64)
         allowed = [candidate for candidate in candidates if not candidate.objection]
         if allowed:
             return sorted(allowed, key=lambda equilibrium: -equilibrium.clearance)

@@ -102,9 +102,10 @@ class FlexibleTaskSampler:
         generators = [_generator(seed, region, index, _TASK_STREAM) for index in indices]
         noise_seeds = [int(generator.integers(2**31)) for generator in generators]
         settings = self.settings
-        starts, _ = self._draw(generators, settings.start, (self._nominal, self._soft), "start")
+        starts = self._draw(generators, settings.start, (self._nominal, self._soft), "start")
         ranges = settings.random_goal if region == "random" else settings.near_wall_goal
-        witnesses, goals = self._draw(generators, ranges, (self._nominal,), f"{region} goal")
+        witnesses = self._draw(generators, ranges, (self._nominal,), f"{region} goal")
+        goals = [self._end_effector(witness) for witness in witnesses]
         self.statics_failures[region] += sum(not self._has_equilibrium(goal) for goal in goals)
         return [
             Task(
@@ -125,26 +126,29 @@ class FlexibleTaskSampler:
         ranges: Ranges,
         arms: tuple[PlanarStatics, ...],
         what: str,
-    ) -> tuple[FloatArray, FloatArray]:
-        """Motor positions (B, 3) clear on all of the arms, and end effectors (B, 3) of the first arm."""
+    ) -> FloatArray:
+        """Motor positions that are clear on all of the arms, one from each generator (B, 3) [rad]."""
         low, high = np.array(ranges).T
-        motors, tips = np.empty((len(generators), 3)), np.empty((len(generators), 3))
+        motors = np.empty((len(generators), 3))
         pending = np.arange(len(generators))
         for _ in range(_MAX_ROUNDS):
             if pending.size == 0:
-                return motors, tips
+                return motors
             motors[pending] = [generators[i].uniform(low, high) for i in pending]
             clear = np.ones(len(pending), dtype=np.bool_)
-            for arm in reversed(arms):
+            for arm in arms:
                 theta, rests = shapes_at_joints(arm, motors[pending, 1:])
-                points = arm.positions(motors[pending, 0], theta)
-                clear &= rests & self._is_clear(points)
-            tips[pending] = points[:, 0]
+                clear &= rests & self._is_clear(arm.positions(motors[pending, 0], theta))
             pending = pending[~clear]
         raise TaskError(
             f"no {what} clear of the obstacles was found in {_MAX_ROUNDS} draws from {ranges} rad; "
             "change the ranges"
         )
+
+    def _end_effector(self, motors: FloatArray) -> FloatArray:
+        """End effector at rest (3,) [m]; computed alone, since sums in batches round by the batch."""
+        theta, _ = shapes_at_joints(self._nominal, motors[None, 1:])
+        return np.asarray(self._nominal.positions(motors[:1], theta)[0, 0])
 
     def _is_clear(self, points: FloatArray) -> BoolArray:
         """Whether the obstacle points (B, k, 3) of each shape keep clear of all obstacles (B,)."""
