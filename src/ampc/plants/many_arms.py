@@ -199,7 +199,7 @@ class ManyArms:
         """Integrate arms (b,) under torques (b, m), those with the same dynamics together."""
         rows_of: dict[int, list[int]] = defaultdict(list)
         for i, row in enumerate(rows.tolist()):
-            if not self.unstable[row]:
+            if not self.unstable[row]:  # it may have failed in an earlier segment
                 rows_of[id(self._arms[row])].append(i)
         size = max(1, -(-len(rows) // (self._threads * _JOBS_PER_THREAD)))
         jobs = [
@@ -207,7 +207,8 @@ class ManyArms:
             for members in rows_of.values()
             for first in range(0, len(members), size)
         ]
-        list(self._pool.map(lambda job: self._integrate(ticks, rows[job], torque[job]), jobs))
+        run = map if len(jobs) == 1 else self._pool.map
+        list(run(lambda job: self._integrate(ticks, rows[job], torque[job]), jobs))
 
     def _integrate(self, ticks: int, rows: IntArray, torque: FloatArray) -> None:
         chain = self._arms[rows[0]].chain
@@ -232,7 +233,9 @@ class ManyArms:
     def _measure(self, rows: IntArray) -> Measurements:
         actuated = self.robot.actuated
         m = len(actuated)
-        noise = np.array([self._noise[row].draw() for row in rows.tolist()]).reshape(len(rows), -1)
+        noise: FloatArray = np.zeros((len(rows), 2 * m + 3))
+        for i, row in enumerate(rows.tolist()):
+            noise[i] = self._noise[row].draw()
         return Measurements(
             self.time[rows],
             self.q[np.ix_(rows, actuated)] + noise[:, :m],
