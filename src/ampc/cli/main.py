@@ -24,8 +24,10 @@ from ampc.cli.options import (
     Evaluate,
     Export,
     Report,
+    Simulate,
     Train,
 )
+from ampc.cli.simulate import simulate
 from ampc.errors import AmpcError
 from ampc.experiments import PRESETS, preset
 from ampc.runs import Run, RunSettings
@@ -35,6 +37,7 @@ Beginning = TypeVar("Beginning", bound=Distill)
 
 VERBS: dict[str, tuple[type[Any], Callable[..., int]]] = {
     "check": (Check, verbs.check),
+    "simulate": (Simulate, simulate),
     "distill": (Distill, verbs.distill),
     "collect": (Collect, verbs.collect),
     "train": (Train, verbs.train),

@@ -26,6 +26,37 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Simulate:
+    """Run one episode of an arm and film it.
+
+    A rigid arm is driven by the expert MPC, an arm with flexible links by the rest-to-rest controller.
+    """
+
+    robot: Robot
+    """rigid-arm, flexible-arm, or path of an MJCF (.xml), URDF (.urdf) or flexible arm's settings (.toml)."""
+    out: Path | None = None
+    """Film (.mp4) or picture of the last state (.png) to write."""
+    goal: tuple[float, float, float] | None = None
+    """End-effector goal, world frame [m]; by default that of a sampled task."""
+    task: int = 0
+    """Which sampled task."""
+    region: str | None = None
+    """Its goal: interior, boundary, singular, joint-limit; with flexible links random or near-wall."""
+    duration: float = 3.0
+    """Length of the episode [s]."""
+    payload: float = 0.0
+    """Mass at the end effector that the controller does not know of [kg]."""
+    stiffness_scale: float = 1.0
+    """Stiffness of the flexible links over what the controller believes; published softer plant: 0.9."""
+    noise: bool = True
+    """Measure with the published noise (flexible links only)."""
+    plant: str | None = None
+    """The arm to simulate, where it is not the controller's model; flexible-arm-10 for flexible-arm."""
+    end_effector: str | None = None
+    """Site or body that is the end effector; by default found by its name or at the tip."""
+
+
+@dataclass(frozen=True)
 class Distill:
     """The whole way: check, collect, train, export, evaluate, report. Run it again to go on after a stop.
 

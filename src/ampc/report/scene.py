@@ -61,8 +61,8 @@ class Stage:
         self.moving_geoms = np.flatnonzero(moving[model.geom_bodyid] & (model.geom_group < 3))
         self.has_shape = len(self.moving_geoms) > 0
 
-    def frame_motion(self, qpos: FloatArray, goal: FloatArray) -> None:
-        """Place camera and floor for all configurations (F, nq) that will be drawn."""
+    def frame_motion(self, qpos: FloatArray, goal: FloatArray, normals: FloatArray) -> None:
+        """Place camera and floor for all configurations (F, nq) that will be drawn, clear of obstacles."""
         points, path = [goal], []
         for row in qpos[:: max(1, len(qpos) // 40)]:
             self._forward(row)
@@ -76,7 +76,7 @@ class Stage:
         below = float(low[2]) - 0.06 * self.size
         self.floor = min(self.floor_heights, default=min(self.base_bottom, below))
         cloud = np.vstack((cloud, [*self.base[:2], self.floor]))
-        azimuth = _best_azimuth(np.array(path), goal, self.base)
+        azimuth = _best_azimuth(np.array(path), goal, self.base, normals)
         self.camera = self._fit_camera(cloud, azimuth)
         self.center = np.array(self.camera.lookat)
         self.model.stat.extent = self.size
@@ -227,15 +227,19 @@ def _copy_light(source: mujoco.MjvLight, target: mujoco.MjvLight) -> None:
         setattr(target, name, getattr(source, name))
 
 
-def _best_azimuth(path: FloatArray, goal: FloatArray, base: FloatArray) -> float:
-    """View direction [deg] that shows most of the path, with the goal on the camera's side of the arm."""
+def _best_azimuth(path: FloatArray, goal: FloatArray, base: FloatArray, normals: FloatArray) -> float:
+    """View direction [deg] that shows most of the path, with the goal on the camera's side of the arm.
+
+    The camera keeps to the free side of obstacles, into which their normals (K, 3) point.
+    """
 
     def score(azimuth: float) -> float:
         forward = np.array([np.cos(np.deg2rad(azimuth)), np.sin(np.deg2rad(azimuth)), 0.0])
         right = np.array([forward[1], -forward[0], 0.0])
         sideways = np.ptp(np.vstack((path, goal, base)) @ right)
         towards_camera = -forward @ (goal - base)
-        return float(sideways + 0.8 * towards_camera)
+        behind = np.count_nonzero(normals @ forward > 0.05)
+        return float(sideways + 0.8 * towards_camera - 1e3 * behind)
 
     return max((10.0 * step for step in range(36)), key=score)
 
@@ -246,10 +250,12 @@ def main(folder: Path) -> None:
     with np.load(folder / "job.npz") as job:
         qpos, goal, colors = job["qpos"], job["goal"], job["colors"]  # (V, F, nq), (3,) or NaN, (V, 3)
         width, height, site = int(job["width"]), int(job["height"]), int(job["site"])
+        normals = job["normals"]  # (K, 3)
     stage = Stage(model, site, width, height)
     views, n_frames = qpos.shape[:2]
     has_goal = bool(np.all(np.isfinite(goal)))
-    stage.frame_motion(qpos.reshape(-1, qpos.shape[-1]), goal if has_goal else stage.tip(qpos[0, 0]))
+    aim = goal if has_goal else stage.tip(qpos[0, 0])
+    stage.frame_motion(qpos.reshape(-1, qpos.shape[-1]), aim, normals)
     frames = np.lib.format.open_memmap(
         folder / "unfinished.npy", mode="w+", dtype=np.uint8, shape=(views, n_frames, height, width, 3)
     )

@@ -113,7 +113,8 @@ def render_frames(
     with tempfile.TemporaryDirectory(prefix="ampc-video-") as name:
         folder = Path(name)
         mujoco.mj_saveModel(model, str(folder / "model.mjb"))
-        job: dict[str, Any] = {"qpos": qpos, "goal": goal, "colors": np.array(colors)}
+        normals = np.array([obstacle.normal for obstacle in robot.obstacles]).reshape(-1, 3)
+        job: dict[str, Any] = {"qpos": qpos, "goal": goal, "colors": np.array(colors), "normals": normals}
         np.savez(folder / "job.npz", width=width, height=height, site=robot.end_effector_id, **job)
         for backend in backends():
             reason = _draw(folder, backend)

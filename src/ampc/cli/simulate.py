@@ -1,0 +1,117 @@
+"""One episode from the command line: the arm's own controller, its figures, a film of it."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from ampc.cli.options import Simulate
+from ampc.episodes.episode import Episode
+from ampc.episodes.flexible_setup import FlexibleSetup
+from ampc.episodes.rollout import run_episode
+from ampc.episodes.setup import EpisodeSetup, RobotSettings
+from ampc.errors import SettingsError
+from ampc.evaluation import measure
+from ampc.evaluation.metrics import MetricSettings, error_samples, sample_times
+from ampc.plants import FACT_SHEET_NOISE
+from ampc.robots import Robot, load_robot
+from ampc.tasks import Task, TaskSampler, task_for_goal
+from ampc.tasks.flexible import FlexibleTaskSampler
+
+
+def simulate(options: Simulate, console: Console) -> int:
+    """Run an episode, print what happened, write the film."""
+    if options.out is not None and options.out.suffix not in (".mp4", ".png"):
+        raise SettingsError(f"--out {options.out}: give a file that ends in .mp4 (film) or .png (last state)")
+    model = load_robot(options.robot, options.end_effector)
+    flexible = model.n_actuated < model.n_joints
+    setup: EpisodeSetup | FlexibleSetup
+    if flexible:
+        setup = FlexibleSetup(
+            RobotSettings(options.robot), RobotSettings(options.plant or _finer(options.robot))
+        )
+    else:
+        setup = EpisodeSetup(RobotSettings(options.robot, options.end_effector))
+    plant, controller = setup.build()
+    task = _task(options, model if options.goal else plant.robot, flexible)
+    episode = run_episode(plant, controller, task, options.duration)
+    _print(episode, plant.robot, console)
+    if options.out is not None:
+        _film(episode, plant.robot, options, console)
+    return 0
+
+
+def _finer(source: str) -> str:
+    """The built-in arm with ten segments as plant of the built-in model; any other model is its own plant."""
+    return "flexible-arm-10" if source == "flexible-arm" else source
+
+
+def _task(options: Simulate, robot: Robot, flexible: bool) -> Task:
+    sampler: Any = FlexibleTaskSampler(robot) if flexible else TaskSampler(robot)
+    task: Task = sampler.sample(1, options.region or ("random" if flexible else "interior"), 0, options.task)[
+        0
+    ]
+    if options.goal is not None:
+        if flexible:
+            task = dataclasses.replace(task, region="user", goal=np.array(options.goal))
+        else:
+            task = task_for_goal(robot, np.array(options.goal), task.start)
+    noise = FACT_SHEET_NOISE if flexible and options.noise else task.variation
+    variation = dataclasses.replace(noise, stiffness_scale=options.stiffness_scale, payload=options.payload)
+    return dataclasses.replace(task, variation=variation)
+
+
+def _print(episode: Episode, robot: Robot, console: Console) -> None:
+    metrics = measure(episode, robot, MetricSettings())
+    time, error = sample_times(episode), error_samples(episode)
+    table = Table(show_header=False, box=None)
+    table.add_row("controller", episode.controller)
+    table.add_row("goal", "(" + ", ".join(f"{value:.3f}" for value in episode.task.goal) + ") m")
+    for at in (0.0, 0.5, 1.0, 1.5, 2.0, 3.0):
+        if at <= time[-1] + 1e-9:
+            table.add_row(f"distance at {at:.1f} s", f"{1000 * np.interp(at, time, error):.2f} mm")
+    table.add_row("within 10 mm at the end", "yes" if metrics.success else "no")
+    table.add_row("torque at its limit", f"{100 * metrics.torque_saturation:.1f} % of the steps")
+    table.add_row("speed limits exceeded", f"{metrics.velocity_violations} samples")
+    table.add_row(
+        "time per step",
+        f"{1e6 * metrics.step_time_p50:.0f} µs median, {1e6 * metrics.step_time_max:.0f} µs longest",
+    )
+    table.add_row("fallbacks", str(metrics.fallback_steps))
+    console.print(table)
+    for row, reason in episode.fallbacks[:3]:
+        console.print(f"[yellow]at {episode.time[row]:.3f} s:[/] {reason}", highlight=False)
+
+
+def _film(episode: Episode, robot: Robot, options: Simulate, console: Console) -> None:
+    from PIL import Image
+
+    from ampc.report import RenderingUnavailableError, render_robot
+    from ampc.report.data import TaskTrace
+    from ampc.report.style import Palette
+    from ampc.report.video import HOW_TO_INSTALL, VideoSettings, film
+
+    assert options.out is not None
+    name = episode.controller
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if options.out.suffix == ".png":
+            Image.fromarray(render_robot(robot, episode.final_q)).save(options.out)
+        else:
+            trace = TaskTrace(
+                title=f"{robot.name}, {episode.task.region} task {episode.task.index}",
+                goal=episode.task.goal,
+                time=episode.time,
+                q={name: episode.q},
+                dq={name: episode.dq},
+                end_effector={name: episode.end_effector},
+                torque={name: episode.applied_torque},
+            )
+            settings = VideoSettings(width=960, height=600, duration=options.duration)
+            options.out.write_bytes(film(robot, trace, (name,), Palette((name,), name, name), settings))
+    except RenderingUnavailableError as error:
+        console.print(f"[yellow]no picture:[/] {error}. {HOW_TO_INSTALL}")
+    else:
+        console.print(options.out, soft_wrap=True)

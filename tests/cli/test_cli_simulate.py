@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+
+from ampc.cli import main
+from ampc.report import RenderingUnavailableError
+
+
+def test_flexible_arm_reaches_its_goal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "flexible-arm", "--task", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert "within 10 mm at the end  yes" in shown
+    assert "fallbacks                0" in shown
+
+
+def test_softer_links_and_goals_of_the_user(capsys: pytest.CaptureFixture[str]) -> None:
+    goal = ["--goal", "0.5", "0.3", "0.5"]
+    assert main(["simulate", "flexible-arm", "--stiffness-scale", "0.9", *goal]) == 0
+    shown = capsys.readouterr().out
+    assert "(0.500, 0.300, 0.500) m" in shown
+    assert "within 10 mm at the end  yes" in shown
+
+
+def test_goal_in_the_wall_holds_the_arm_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "flexible-arm", "--goal", "0.5", "-0.4", "0.5", "--duration", "1"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "within 10 mm at the end no" in shown
+    assert "wall" in shown
+
+
+def test_rigid_arm_with_a_payload_that_the_expert_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "rigid-arm"]) == 0
+    assert "within 10 mm at the end  yes" in capsys.readouterr().out
+    assert main(["simulate", "rigid-arm", "--payload", "2"]) == 0
+    assert "within 10 mm at the end  no" in capsys.readouterr().out
+
+
+def test_film_and_picture_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("film.mp4", "picture.png"):
+        arguments = ["simulate", "flexible-arm", "--duration", "0.4", "--out", str(tmp_path / name)]
+        assert main(arguments) == 0
+    if "no picture" in capsys.readouterr().out:
+        pytest.skip("no off-screen OpenGL library here")
+    assert (tmp_path / "film.mp4").stat().st_size > 5_000
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_a_library_to_draw_the_episode_still_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise RenderingUnavailableError("egl: none")
+
+    monkeypatch.setattr("ampc.report.render_robot", fail)
+    assert main(["simulate", "rigid-arm", "--duration", "0.5", "--out", str(tmp_path / "a.png")]) == 0
+    assert "no picture: egl: none" in capsys.readouterr().out
+
+
+def test_unknown_kind_of_picture_is_refused_before_the_episode(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "rigid-arm", "--out", "episode.gif"]) == 2
+    assert "ends in .mp4" in capsys.readouterr().err
