@@ -47,8 +47,7 @@ def start(filters: list, chain: YawChain, seed: int) -> FloatArray:
     state[2 * n :] = 0.02 * rng.normal(size=size - 2 * n)
     factors = np.tril(0.3 * rng.normal(size=(size, size)), -1) + np.diag(rng.uniform(1e-6, 1e-3, size))
     for each in filters:
-        each.state[:] = state
-        each.factors[:] = factors
+        each.start(state, factors)
     return state
 
 

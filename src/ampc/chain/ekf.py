@@ -49,9 +49,9 @@ class ChainFilter(Protocol):
     """A filter and its estimate; one for each loop, not to be shared between threads."""
 
     state: FloatArray
-    """Estimate z (Z,); may be written to."""
+    """Estimate z (Z,)."""
     factors: FloatArray
-    """Factors of its covariance (Z, Z), see `ampc.chain.factors`; may be written to."""
+    """Factors of its covariance (Z, Z), see `ampc.chain.factors`."""
     end_effector: FloatArray
     """End-effector position estimated at the last correction, bias included (3,) [m]."""
 
@@ -66,6 +66,9 @@ class ChainFilter(Protocol):
     @property
     def rejected(self) -> int:
         """Finite measurements of the last correction that lay beyond the gate."""
+
+    def start(self, state: FloatArray, factors: FloatArray) -> None:
+        """Take an estimate (Z,) with factors (Z, Z) of its covariance, and forget the past."""
 
     def predict(self, torque: FloatArray) -> bool:
         """Predict over a step under a torque (m,) [N m]; False, and nothing changed, if the model fails."""
@@ -95,6 +98,10 @@ class NumpyFilter:
         size = n_filter_states(chain.n_joints, model.augmentation)
         self.state, self.factors, self.end_effector = np.zeros(size), np.zeros((size, size)), np.zeros(3)
         self.nis, self.used, self.rejected = 0.0, 0, 0
+
+    def start(self, state: FloatArray, factors: FloatArray) -> None:
+        """See `ChainFilter.start`."""
+        self.state[:], self.factors[:] = state, factors
 
     def step(self, torque: FloatArray, y: FloatArray) -> bool:
         """See `ChainFilter.step`."""
@@ -194,13 +201,14 @@ class CompiledFilter:
         kind, size = _AUGMENTATIONS[model.augmentation], n_filter_states(chain.n_joints, model.augmentation)
         self.state, self.factors, self.end_effector = np.zeros(size), np.zeros((size, size)), np.zeros(3)
         self._torque, self._y = np.zeros(m), np.zeros(2 * m + 3)
+        self._stages = np.zeros(library.chain_stages_size(bodies, model.step.substeps))
         arrays = {
             "process": np.array(model.process, dtype=np.float64),
             "noise": np.array(model.noise, dtype=np.float64),
             "state": self.state,
             "factors": self.factors,
             "end_effector": self.end_effector,
-            "stages": np.zeros(library.chain_stages_size(bodies, model.step.substeps)),
+            "stages": self._stages,
             "work": np.zeros(library.chain_filter_workspace_size(bodies, m, k, kind)),
         }
         own_model = c_model(chain.parameters)
@@ -230,6 +238,10 @@ class CompiledFilter:
     def rejected(self) -> int:
         """See `ChainFilter.rejected`."""
         return int(self._filter.rejected)
+
+    def start(self, state: FloatArray, factors: FloatArray) -> None:
+        """See `ChainFilter.start`."""
+        self.state[:], self.factors[:], self._stages[:] = state, factors, 0.0
 
     def predict(self, torque: FloatArray) -> bool:
         """See `ChainFilter.predict`."""

@@ -18,7 +18,7 @@ RESTART_INFLATION = 10.0
 """Factor on the initial standard deviations where the filter restarts in the middle of a motion."""
 
 RESTART_AFTER = 25
-"""Successive updates that reject most of their measurements, after which the filter restarts."""
+"""Successive updates that reject a joint position, after which the filter believes the sensor again."""
 
 _SOFTER = 0.9
 """Stiffness at which the derivative of shapes at rest is taken."""
@@ -169,7 +169,7 @@ class ExtendedKalmanFilter:
     def update(self, measurement: Measurement) -> Estimate:
         """Take a measurement in; entries that are NaN or infinite are skipped.
 
-        If the prediction failed, or most measurements have been rejected for a while, the filter starts
+        If the prediction failed, or joint positions have been rejected for a while, the filter starts
         afresh from this measurement and the estimate says so. Without measured positions it keeps its last
         estimate.
         """
@@ -186,16 +186,22 @@ class ExtendedKalmanFilter:
         return self._finish(measurement)
 
     def _finish(self, measurement: Measurement) -> Estimate:
-        rejected, used = self._filter.rejected, self._filter.used
         if not self._failure:
-            self._rejecting = self._rejecting + 1 if rejected > used else 0
+            self._rejecting = self._rejecting + 1 if self._rejects_positions() else 0
             if self._rejecting < RESTART_AFTER:
                 return self._estimate("")
-            self._failure = f"most measurements of {RESTART_AFTER} updates contradicted the model"
+            self._failure = f"joint positions contradicted the model in {RESTART_AFTER} updates"
+        failure = self._failure
         if self._start(measurement, RESTART_INFLATION):
-            failure, self._failure = self._failure, ""
             return self._estimate(f"restarted: {failure}")
-        return self._estimate(f"{self._failure}; no joint positions to restart from")
+        return self._estimate(f"{failure}; no joint positions to restart from")
+
+    def _rejects_positions(self) -> bool:
+        """Whether a measured joint position of the last update was taken for a sensor's fault."""
+        if not self._filter.rejected:
+            return False
+        distance = np.abs(self._measurement[: len(self._actuated)] - self._filter.state[self._actuated])
+        return bool((distance > self.settings.gate * self.settings.position_noise).any())
 
     def _require_start(self) -> None:
         if not self._started:
@@ -224,10 +230,10 @@ class ExtendedKalmanFilter:
         deviation[2 * n :] = (
             settings.initial_modulus if self.augmentation == "modulus" else settings.initial_bias
         )
-        self._filter.state[:] = state
-        self._filter.factors[:] = np.diag(deviation**2)
+        factors = np.diag(deviation**2)
         if self.augmentation == "modulus":
-            self._filter.factors[2 * n, :n] = softening
+            factors[2 * n, :n] = softening
+        self._filter.start(state, factors)
         y[: 2 * m] = np.nan
         self._filter.correct(y)
         self._started, self._failure, self._rejecting = True, "", 0

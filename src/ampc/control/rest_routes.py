@@ -59,7 +59,7 @@ def choose_plan(
     plans = _judge(chain, robot, [(Route(start, q[robot.actuated], straight), q) for q in references])
     costs = [_cost(robot, plan, motion, margin) for plan in plans]
     order = np.argsort(costs)
-    best = plans[order[0]]
+    best: Plan = plans[order[0]]
     if best.clearance >= margin:
         return best
     bows = [np.array([0.0, *bow]) for bow in itertools.product(_BOWS, repeat=len(start) - 1)]
