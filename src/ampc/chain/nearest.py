@@ -1,7 +1,6 @@
 """Where the arm can rest with its end effector as near as possible to a goal it cannot rest on."""
 
 import numpy as np
-from scipy.optimize import minimize
 
 from ampc.arrays import FloatArray
 from ampc.chain.equilibrium import shapes_at_joints
@@ -67,6 +66,8 @@ def _refine(
     robot: Robot, plane: PlanarStatics, goal: FloatArray, start: FloatArray, ranges: FloatArray
 ) -> tuple[FloatArray, float]:
     """Motor positions at a local minimum of the distance to the goal, and it [m]; infinite if not allowed."""
+    # Half of the time it takes to import this package, and needed for goals out of reach only.
+    from scipy.optimize import minimize
 
     def at(motors: FloatArray) -> tuple[FloatArray, FloatArray]:
         theta, _ = shapes_at_joints(plane, motors[:, 1:])
