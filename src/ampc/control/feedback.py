@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import numpy as np
+
 from ampc.arrays import FloatArray
+from ampc.errors import SolverError
 
 TorqueLawName = Literal["computed-torque", "gravity-compensation"]
 """What a command is: a joint acceleration [rad/s^2] or a torque on top of gravity [N m]."""
@@ -36,3 +39,26 @@ class FeedbackLaw(Protocol):
 
     def command(self, q: FloatArray, dq: FloatArray) -> FloatArray:
         """Command for the current joint state (m,); may raise, the controller around it catches."""
+
+
+class ErrorFeedback:
+    """Base of laws that act on the deviation from a joint reference and keep their limit by themselves."""
+
+    needs_reference = True
+    saturated = False
+
+    def __init__(self, name: str, n_joints: int, limit: float) -> None:
+        """Name the law; the limit holds for each of n commands."""
+        self.name = name
+        self.command_limit: FloatArray = np.full(n_joints, limit)
+        self._q_ref: FloatArray = np.full(n_joints, np.nan)
+
+    def reset(self, reference: Reference) -> None:
+        """Take the joint reference.
+
+        Raises:
+            SolverError: If there is none.
+        """
+        if reference.q is None:
+            raise SolverError(f"{self.name} needs a joint reference")
+        self._q_ref = reference.q

@@ -2,24 +2,18 @@
 
 from typing import Literal
 
-import numpy as np
-
 from ampc.arrays import FloatArray
-from ampc.control.feedback import Reference
-from ampc.errors import SolverError
+from ampc.control.feedback import ErrorFeedback
 from ampc.solvers.double_integrator import JointMPCSettings
 from ampc.solvers.exact_joint_mpc import ExactJointMPC
 from ampc.solvers.ipopt_joint_mpc import IpoptJointMPC
 
 
-class JointMPC:
+class JointMPC(ErrorFeedback):
     """Model predictive control of the arm as one double integrator per joint; see `DoubleIntegratorProblem`.
 
     Its command is the first input of the optimal plan, an acceleration [rad/s^2].
     """
-
-    needs_reference = True
-    saturated = False
 
     def __init__(
         self, settings: JointMPCSettings, n_joints: int, solver: Literal["exact", "ipopt"] = "exact"
@@ -32,20 +26,8 @@ class JointMPC:
             solver: ``exact`` for DAQP joint by joint, ``ipopt`` for the literal formulation. Both give the
                 same commands, which depend on the state and the reference alone.
         """
-        self.name = "MPC" if solver == "exact" else "MPC (IPOPT)"
-        self.command_limit: FloatArray = np.full(n_joints, settings.command_limit)
+        super().__init__("MPC" if solver == "exact" else "MPC (IPOPT)", n_joints, settings.command_limit)
         self._solver = ExactJointMPC(settings) if solver == "exact" else IpoptJointMPC(settings, n_joints)
-        self._q_ref = np.full(n_joints, np.nan)
-
-    def reset(self, reference: Reference) -> None:
-        """Take the joint reference.
-
-        Raises:
-            SolverError: If there is none.
-        """
-        if reference.q is None:
-            raise SolverError(f"{self.name} needs a joint reference")
-        self._q_ref = reference.q
 
     def command(self, q: FloatArray, dq: FloatArray) -> FloatArray:
         """First input of the optimal plan (n,) [rad/s^2].

@@ -4,12 +4,12 @@ import numpy as np
 from scipy.linalg import solve_discrete_are
 
 from ampc.arrays import FloatArray
-from ampc.control.feedback import Reference
-from ampc.errors import SettingsError, SolverError
+from ampc.control.feedback import ErrorFeedback
+from ampc.errors import SettingsError
 from ampc.solvers.double_integrator import DoubleIntegratorProblem, JointMPCSettings, stack_states
 
 
-class SaturatedLQR:
+class SaturatedLQR(ErrorFeedback):
     """Infinite-horizon LQR of the expert's model and stage weights, saturated.
 
     ``u = clip(-K x)`` with ``K = (R + B' P B)^-1 B' P A`` and P the solution of the discrete algebraic
@@ -21,9 +21,6 @@ class SaturatedLQR:
         cost_to_go: P (2, 2).
     """
 
-    needs_reference = True
-    saturated = False
-
     def __init__(self, settings: JointMPCSettings, n_joints: int) -> None:
         """Compute the gain.
 
@@ -34,8 +31,7 @@ class SaturatedLQR:
         Raises:
             SettingsError: If the weights leave the Riccati equation without a stabilising solution.
         """
-        self.name = "saturated LQR"
-        self.command_limit: FloatArray = np.full(n_joints, settings.command_limit)
+        super().__init__("saturated LQR", n_joints, settings.command_limit)
         problem = DoubleIntegratorProblem(settings)
         A, B = problem.transition, problem.input_map[:, None]
         unsolvable = (
@@ -52,17 +48,6 @@ class SaturatedLQR:
         self.gain: FloatArray = problem.input_map @ self.cost_to_go @ A / curvature
         if not np.abs(np.linalg.eigvals(A - B * self.gain)).max() < 1.0:
             raise SettingsError(unsolvable)
-        self._q_ref = np.full(n_joints, np.nan)
-
-    def reset(self, reference: Reference) -> None:
-        """Take the joint reference.
-
-        Raises:
-            SolverError: If there is none.
-        """
-        if reference.q is None:
-            raise SolverError(f"{self.name} needs a joint reference")
-        self._q_ref = reference.q
 
     def command(self, q: FloatArray, dq: FloatArray) -> FloatArray:
         """Saturated linear feedback (n,) [rad/s^2].

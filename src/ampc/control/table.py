@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ampc.arrays import FloatArray
-from ampc.control.feedback import Reference
-from ampc.errors import SettingsError, SolverError
+from ampc.control.feedback import ErrorFeedback
+from ampc.errors import SettingsError
 from ampc.solvers.batch_joint_mpc import BatchJointMPC
 from ampc.solvers.double_integrator import JointMPCSettings, stack_states
 
@@ -33,7 +33,7 @@ class TableSettings:
                 raise SettingsError(f"{name} must be positive and finite, not {value}")
 
 
-class ExpertTable:
+class ExpertTable(ErrorFeedback):
     """The expert's command f(q - q_ref, dq) of one joint on a regular grid, interpolated bilinearly.
 
     The joints' problems are independent and identical, so that one table serves all. A state outside the
@@ -43,9 +43,6 @@ class ExpertTable:
     Attributes:
         values: Commands (points, points) [rad/s^2], first index over the error, second over the velocity.
     """
-
-    needs_reference = True
-    saturated = False
 
     def __init__(self, settings: JointMPCSettings, n_joints: int, table: TableSettings | None = None) -> None:
         """Solve the expert's problem on the grid.
@@ -58,24 +55,12 @@ class ExpertTable:
         Raises:
             SolverError: If a problem on the grid was not solved.
         """
-        self.name = "table"
-        self.command_limit: FloatArray = np.full(n_joints, settings.command_limit)
+        super().__init__("table", n_joints, settings.command_limit)
         table = table or TableSettings()
         self._half_extent = np.array([table.error_range, table.speed_range])
         self._last = table.points - 1
         self._expert = BatchJointMPC(settings)
         self.values = self._solve_at(np.linspace(-1.0, 1.0, table.points))
-        self._q_ref = np.full(n_joints, np.nan)
-
-    def reset(self, reference: Reference) -> None:
-        """Take the joint reference.
-
-        Raises:
-            SolverError: If there is none.
-        """
-        if reference.q is None:
-            raise SolverError(f"{self.name} needs a joint reference")
-        self._q_ref = reference.q
 
     def command(self, q: FloatArray, dq: FloatArray) -> FloatArray:
         """Interpolated commands (n,) [rad/s^2].
