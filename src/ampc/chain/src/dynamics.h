@@ -70,15 +70,15 @@ static INLINE void NAME(motor_force)(const ChainModel *model, const double *u, d
 
 /* Residual r (n) = all forces - (inertia) a of the equations of motion at p, v, a and motor force f; zero at the
  * true acceleration. If `M` is not NULL also, column by column (n, n): the inertia M, K = dr/dp and D = dr/dv. */
-static INLINE void NAME(residual)(const ChainModel *model, const double *RESTRICT p, const double *RESTRICT v,
-                                  const double *RESTRICT a, const double *RESTRICT f, double *RESTRICT r,
-                                  double *RESTRICT M, double *RESTRICT K, double *RESTRICT D) {
+static INLINE void NAME(residual)(const ChainModel *model, const double *p, const double *v,
+                                  const double *a, const double *f, double *r,
+                                  double *M, double *K, double *D) {
   const int N = BODIES, n = BODIES + 1;
   const double c = model->cos_tilt, s2 = model->sin_tilt * model->sin_tilt;
   const double weight = model->gravity * model->sin_tilt;
   const double W = v[0];
-  const double *RESTRICT w = v + 1;
-  const double *RESTRICT A = model->coupling;
+  const double *w = v + 1;
+  const double *A = model->coupling;
   double theta[LOCAL], C[LOCAL], S[LOCAL], y[LOCAL], z[LOCAL];
   double AC[LOCAL], Ay[LOCAL], Az[LOCAL], slope[LOCAL], excess[LOCAL], pull[LOCAL];
 
@@ -93,7 +93,7 @@ static INLINE void NAME(residual)(const ChainModel *model, const double *RESTRIC
     AC[i] = Ay[i] = Az[i] = 0.0;
   }
   for (int j = 0; j < N; j++) {
-    const double *RESTRICT column = A + j * N;
+    const double *column = A + j * N;
     for (int i = 0; i < N; i++) {
       AC[i] += column[i] * C[j];
       Ay[i] += column[i] * y[j];
@@ -132,13 +132,14 @@ static INLINE void NAME(residual)(const ChainModel *model, const double *RESTRIC
   if (!M) return;
 
   for (int j = 0; j < N; j++) {
-    const double *RESTRICT column = A + j * N;
-    double *RESTRICT Mj = M + (1 + j) * n + 1, *RESTRICT Kj = K + (1 + j) * n + 1, *RESTRICT Dj = D + (1 + j) * n + 1;
+    const double *column = A + j * N;
+    double *Mj = M + (1 + j) *n + 1, *Kj = K + (1 + j) *n + 1, *Dj = D + (1 + j) *n + 1;
     const double Cj = C[j], Sj = S[j], yj = y[j], zj = z[j], turn = s2 * W * W * Sj, twice = 2.0 * w[j];
+    INDEPENDENT
     for (int i = 0; i < N; i++) {
       Mj[i] = column[i] * (C[i] * Cj + S[i] * Sj);
       Kj[i] = column[i] * (C[i] * zj - S[i] * yj + S[i] * turn);
-      Dj[i] = column[i] * (C[i] * Sj - S[i] * Cj) * twice;
+      Dj[i] = column[i] * (C[i] * Sj - S[i] * Cj) *twice;
     }
   }
   /* H z, with H the Hessian of K(theta): how the yaw's own equation depends on theta. */
@@ -150,7 +151,7 @@ static INLINE void NAME(residual)(const ChainModel *model, const double *RESTRIC
     Hz[i] = 0.0;
   }
   for (int j = 0; j < N; j++) {
-    const double *RESTRICT column = A + j * N;
+    const double *column = A + j * N;
     for (int i = 0; i < N; i++) Hz[i] += column[i] * y[j];
   }
   M[0] = J;
@@ -173,7 +174,7 @@ static INLINE void NAME(residual)(const ChainModel *model, const double *RESTRIC
   for (int i = 0; i < N; i++) {
     const double lever = i ? 1.0 : c;
     const double stiffness = model->stiffness[i] + model->stiffness_scale * model->flexible_stiffness[i];
-    const int before = i * n + i, after = (i + 1) * n + i + 1, left = i * n + i + 1, right = (i + 1) * n + i;
+    const int before = i * n + i, after = (i + 1) *n + i + 1, left = i * n + i + 1, right = (i + 1) *n + i;
     M[after] += model->armature[i];
     M[before] += lever * lever * model->armature[i];
     M[left] -= lever * model->armature[i];

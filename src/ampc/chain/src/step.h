@@ -17,12 +17,13 @@ typedef struct {
 /* Residuals of both stages at stage accelerations a; with `linearise` also M, K, D and the factorised matrix. */
 static INLINE void NAME(evaluate)(const ChainModel *model, const Scheme *scheme, const double h, const double *p,
                                   const double *v, const double *a, const double *force, const int linearise,
-                                  NAME(Stages) * at) {
+                                  NAME(Stages) *at) {
   const int n = BODIES + 1, size = 2 * n;
   for (int i = 0; i < 2; i++) {
     const double rate0 = h * scheme->B[i][0], rate1 = h * scheme->B[i][1], shift = h * scheme->c[i];
     const double move0 = h * h * scheme->BB[i][0], move1 = h * h * scheme->BB[i][1];
-    double *RESTRICT ps = at->p + i * n, *RESTRICT vs = at->v + i * n;
+    double *ps = at->p + i * n, *vs = at->v + i * n;
+    INDEPENDENT
     for (int k = 0; k < n; k++) {
       vs[k] = v[k] + rate0 * a[k] + rate1 * a[n + k];
       ps[k] = p[k] + shift * v[k] + move0 * a[k] + move1 * a[n + k];
@@ -36,8 +37,9 @@ static INLINE void NAME(evaluate)(const ChainModel *model, const Scheme *scheme,
     for (int j = 0; j < 2; j++) {
       const double rate = h * scheme->B[i][j], move = h * h * scheme->BB[i][j], own = i == j ? 1.0 : 0.0;
       for (int l = 0; l < n; l++) {
-        double *RESTRICT column = at->LU + (j * n + l) * size + i * n;
-        const double *RESTRICT Ml = M + l * n, *RESTRICT Kl = K + l * n, *RESTRICT Dl = D + l * n;
+        double *column = at->LU + (j * n + l) *size + i * n;
+        const double *Ml = M + l * n, *Kl = K + l * n, *Dl = D + l * n;
+        INDEPENDENT
         for (int k = 0; k < n; k++) column[k] = own * Ml[k] - rate * Dl[k] - move * Kl[k];
       }
     }
@@ -48,18 +50,18 @@ static INLINE void NAME(evaluate)(const ChainModel *model, const Scheme *scheme,
 /* Right-hand sides (2, n, columns) of the stages' derivatives by x and u, in kernel coordinates: K dp_i + D dv_i +
  * force, where (Sp; Sv) (2n, columns) are the derivatives of p and v; on the first substep those are the identity. */
 static INLINE void NAME(right_sides)(const ChainModel *model, const Scheme *scheme, const double h, const int first,
-                                     const int columns, const double *RESTRICT Sp, const double *RESTRICT Sv,
-                                     const NAME(Stages) * at, double *RESTRICT moved, double *RESTRICT rhs) {
+                                     const int columns, const double *Sp, const double *Sv,
+                                     const NAME(Stages) *at, double *moved, double *rhs) {
   const int n = BODIES + 1;
   for (int i = 0; i < 2; i++) {
-    const double *RESTRICT K = at->K + i * n * n, *RESTRICT D = at->D + i * n * n;
-    double *RESTRICT out = rhs + i * n * columns;
+    const double *K = at->K + i * n * n, *D = at->D + i * n * n;
+    double *out = rhs + i * n * columns;
     const double shift = h * scheme->c[i];
     for (int k = 0; k < n * columns; k++) out[k] = 0.0;
     for (int j = 0; j < model->motors; j++) {
       const int joint = model->motor_joint[j], column = 2 * n + j;
       out[joint * columns + column] = 1.0;
-      if (joint > 1) out[(joint - 1) * columns + column] = -1.0;
+      if (joint > 1) out[(joint - 1) *columns + column] = -1.0;
       if (joint == 1) out[column] = -model->cos_tilt;
     }
     if (first) {
@@ -69,6 +71,7 @@ static INLINE void NAME(right_sides)(const ChainModel *model, const Scheme *sche
           out[k * columns + n + l] = D[l * n + k] + shift * K[l * n + k];
         }
     } else {
+      INDEPENDENT
       for (int k = 0; k < n * columns; k++) moved[k] = Sp[k] + shift * Sv[k];
       NAME(add_product)(n, columns, K, moved, out);
       NAME(add_product)(n, columns, D, Sv, out);
@@ -108,43 +111,55 @@ static int NAME(step)(const ChainModel *model, const ChainStep *step, const doub
       for (int k = 0; k < n; k++) {
         const double start = a[k], rise = a[n + k] - a[k];
         a[k] = start + steps * rise;
-        a[n + k] = start + (1.0 + steps) * rise;
+        a[n + k] = start + (1.0 + steps) *rise;
       }
     }
 
-    double largest = 0.0, last = INFINITY;
+    double largest = 0.0, change = INFINITY;
     for (int k = 0; k < n; k++) largest = fabs(v[k]) > largest ? fabs(v[k]) : largest;
     const double tolerance = step->tolerance * (1.0 + largest);
-    int iteration = 0;
-    for (;; iteration++) {
-      if (iteration == step->max_iterations) return CHAIN_NOT_CONVERGED;
-      NAME(evaluate)(model, scheme, h, p, v, a, force, !factorised, &at);
-      factorised = 1;
-      NAME(solve)(size, at.LU, at.r);
-      double change = 0.0;
-      for (int k = 0; k < size; k++) {
-        a[k] += at.r[k];
-        change += fabs(at.r[k]);
+    /* A last correction with a matrix of its own, which derivatives need anyway, squares the error. */
+    const double settled = sensitive ? 1e4 * tolerance : tolerance;
+    int careful = 0;
+    if (sensitive && stages) factorised = 0;
+    for (int iteration = 0;; iteration++) {
+      const int linearise = !factorised || careful || (sensitive && change <= settled);
+      const double last = change;
+      if (iteration < step->max_iterations) {
+        NAME(evaluate)(model, scheme, h, p, v, a, force, linearise, &at);
+        NAME(solve)(size, at.LU, at.r);
+        change = 0.0;
+        for (int k = 0; k < size; k++) {
+          a[k] += at.r[k];
+          change += fabs(at.r[k]);
+        }
+        change *= h;
       }
-      change *= h;
-      if (!(change < INFINITY)) return CHAIN_NOT_FINITE;
-      if (change <= tolerance) break;
-      if (change > 0.2 * last) factorised = 0;
-      last = change;
+      if (iteration == step->max_iterations || !(change < INFINITY)) {
+        if (careful) return iteration == step->max_iterations ? CHAIN_NOT_CONVERGED : CHAIN_NOT_FINITE;
+        /* Once more, from rest and with a new matrix each time. */
+        careful = 1;
+        iteration = -1;
+        change = INFINITY;
+        for (int k = 0; k < size; k++) a[k] = 0.0;
+        continue;
+      }
+      if (change <= settled && (linearise || !sensitive)) break;
+      factorised = change <= 0.2 * last;
     }
 
     if (sensitive) {
       double *Sp = S, *Sv = S + n * columns;
-      NAME(evaluate)(model, scheme, h, p, v, a, force, 1, &at);
       NAME(right_sides)(model, scheme, h, substep == 0, columns, Sp, Sv, &at, moved, rhs);
       NAME(solve_many)(size, at.LU, columns, rhs);
       if (substep == 0) {
         for (int k = 0; k < size * columns; k++) S[k] = 0.0;
         for (int k = 0; k < size; k++) S[k * columns + k] = 1.0;
       }
-      const double *RESTRICT R0 = rhs, *RESTRICT R1 = rhs + n * columns;
+      const double *R0 = rhs, *R1 = rhs + n * columns;
       const double move0 = h * h * scheme->bB[0], move1 = h * h * scheme->bB[1];
       const double rate0 = h * scheme->b[0], rate1 = h * scheme->b[1];
+      INDEPENDENT
       for (int k = 0; k < n * columns; k++) {
         Sp[k] += h * Sv[k] + move0 * R0[k] + move1 * R1[k];
         Sv[k] += rate0 * R0[k] + rate1 * R1[k];
