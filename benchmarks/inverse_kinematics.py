@@ -21,7 +21,7 @@ from rich.table import Table
 
 from ampc.arrays import FloatArray
 from ampc.robots import InverseKinematics, Robot, load_robot
-from ampc.robots.damped_least_squares import (
+from ampc.robots.inverse_kinematics.damped_least_squares import (
     LITERAL_SETTINGS,
     DampedLeastSquares,
     DampedLeastSquaresSettings,

@@ -10,19 +10,19 @@ from hypothesis.extra.numpy import arrays
 
 from ampc.errors import SettingsError, TaskError, UnreachableGoalError
 from ampc.robots import KinematicChain, Robot, load_robot
-from ampc.robots.damped_least_squares import (
-    LITERAL_SETTINGS,
-    DampedLeastSquares,
-    DampedLeastSquaresSettings,
-)
 from ampc.robots.inverse_kinematics import (
     InverseKinematics,
     InverseKinematicsSettings,
     joint_ranges,
     wrap_towards,
 )
-from ampc.robots.low_discrepancy import low_discrepancy_points
-from ampc.robots.position_kernel import PositionKernel
+from ampc.robots.inverse_kinematics.damped_least_squares import (
+    LITERAL_SETTINGS,
+    DampedLeastSquares,
+    DampedLeastSquaresSettings,
+)
+from ampc.robots.inverse_kinematics.low_discrepancy import low_discrepancy_points
+from ampc.robots.inverse_kinematics.position_kernel import PositionKernel
 
 EXAMPLE_ARMS = Path(__file__).parents[2] / "examples" / "arms"
 

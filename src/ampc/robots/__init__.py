@@ -7,8 +7,8 @@ from ampc.robots.capability import suggested_command_limit
 from ampc.robots.check import check_robot
 from ampc.robots.dynamics import RobotDynamics
 from ampc.robots.finding import Finding
-from ampc.robots.flexible_arm import flexible_arm, with_segments
-from ampc.robots.flexible_settings import FlexibleArmSettings, ObstacleSettings
+from ampc.robots.flexible_arm.arm import flexible_arm, with_segments
+from ampc.robots.flexible_arm.settings import FlexibleArmSettings, ObstacleSettings
 from ampc.robots.inverse_kinematics import IKSolution, InverseKinematics, InverseKinematicsSettings
 from ampc.robots.kinematic_chain import KinematicChain
 from ampc.robots.loading import load_robot

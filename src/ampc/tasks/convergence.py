@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ampc.arrays import BoolArray, FloatArray, IntArray
-from ampc.robots.damped_least_squares import (
+from ampc.robots.inverse_kinematics import InverseKinematics
+from ampc.robots.inverse_kinematics.damped_least_squares import (
     LITERAL_SETTINGS,
     DampedLeastSquares,
     DampedLeastSquaresSettings,
 )
-from ampc.robots.inverse_kinematics import InverseKinematics
 from ampc.robots.robot import Robot
 from ampc.tasks.sampler import TaskSampler, TaskSettings
 from ampc.tasks.workspace import REGIONS, Region

@@ -8,10 +8,10 @@ import numpy as np
 from ampc.arrays import BoolArray, FloatArray, IntArray
 from ampc.errors import RobotError, SettingsError
 from ampc.robots.inverse_kinematics import arm_length, joint_ranges
+from ampc.robots.inverse_kinematics.limited_descent import LimitedDescent
+from ampc.robots.inverse_kinematics.low_discrepancy import low_discrepancy_points
+from ampc.robots.inverse_kinematics.position_kernel import PositionKernel
 from ampc.robots.kinematic_chain import KinematicChain
-from ampc.robots.limited_descent import LimitedDescent
-from ampc.robots.low_discrepancy import low_discrepancy_points
-from ampc.robots.position_kernel import PositionKernel
 from ampc.robots.robot import Robot
 
 Region = Literal["interior", "boundary", "singular", "joint-limit"]

@@ -3,9 +3,9 @@
 import numpy as np
 
 from ampc.arrays import FloatArray
+from ampc.robots.inverse_kinematics.limited_descent import LimitedDescent
+from ampc.robots.inverse_kinematics.position_kernel import PositionKernel
 from ampc.robots.kinematic_chain import KinematicChain
-from ampc.robots.limited_descent import LimitedDescent
-from ampc.robots.position_kernel import PositionKernel
 
 _STEPS = 12
 _RESTORING_ITERATIONS = 12

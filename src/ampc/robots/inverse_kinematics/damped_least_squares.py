@@ -6,8 +6,8 @@ import numpy as np
 
 from ampc.arrays import BoolArray, FloatArray, IntArray
 from ampc.errors import SettingsError, TaskError
+from ampc.robots.inverse_kinematics.position_kernel import PositionKernel
 from ampc.robots.kinematic_chain import KinematicChain
-from ampc.robots.position_kernel import PositionKernel
 from ampc.robots.robot import Robot
 
 

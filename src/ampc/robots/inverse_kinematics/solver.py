@@ -6,11 +6,11 @@ import numpy as np
 
 from ampc.arrays import BoolArray, FloatArray, IntArray
 from ampc.errors import SettingsError, TaskError, UnreachableGoalError
+from ampc.robots.inverse_kinematics.limited_descent import LimitedDescent
+from ampc.robots.inverse_kinematics.low_discrepancy import low_discrepancy_points
+from ampc.robots.inverse_kinematics.self_motion import SelfMotion
 from ampc.robots.kinematic_chain import KinematicChain
-from ampc.robots.limited_descent import LimitedDescent
-from ampc.robots.low_discrepancy import low_discrepancy_points
 from ampc.robots.robot import Robot
-from ampc.robots.self_motion import SelfMotion
 
 _GOALS_AT_ONCE = 128
 _HOME_TILT = 1e-3

@@ -10,7 +10,7 @@ from importlib import resources
 import mujoco
 import numpy as np
 
-from ampc.robots.flexible_settings import FlexibleArmSettings, ObstacleSettings
+from ampc.robots.flexible_arm.settings import FlexibleArmSettings, ObstacleSettings
 
 _HINGE, _BOX = mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtGeom.mjGEOM_BOX
 _CYLINDER, _SPHERE = mujoco.mjtGeom.mjGEOM_CYLINDER, mujoco.mjtGeom.mjGEOM_SPHERE

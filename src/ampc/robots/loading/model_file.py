@@ -10,8 +10,8 @@ import mujoco
 
 from ampc.errors import RobotError
 from ampc.robots.finding import Finding
-from ampc.robots.flexible_model import flexible_arm_spec
-from ampc.robots.flexible_settings import FLEXIBLE_ARM, settings_of_source
+from ampc.robots.flexible_arm.model import flexible_arm_spec
+from ampc.robots.flexible_arm.settings import FLEXIBLE_ARM, settings_of_source
 
 BUILT_IN = {"rigid-arm": "rigid_arm.xml"}
 """Arms that come with the package, by name."""

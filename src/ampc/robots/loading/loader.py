@@ -23,11 +23,11 @@ import numpy as np
 
 from ampc.arrays import FloatArray, IntArray
 from ampc.errors import RobotError
-from ampc.robots.end_effector import choose_end_effector
 from ampc.robots.finding import Finding
-from ampc.robots.home import choose_home
-from ampc.robots.model_file import ModelFile, read_model_file
-from ampc.robots.model_rules import leave_out, refuse_what_is_not_carried
+from ampc.robots.loading.end_effector import choose_end_effector
+from ampc.robots.loading.home import choose_home
+from ampc.robots.loading.model_file import ModelFile, read_model_file
+from ampc.robots.loading.model_rules import leave_out, refuse_what_is_not_carried
 from ampc.robots.robot import HalfSpace, Robot
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ampc.arrays import FloatArray, IntArray
-from ampc.robots.damped_least_squares import damped_step
+from ampc.robots.inverse_kinematics.damped_least_squares import damped_step
+from ampc.robots.inverse_kinematics.position_kernel import PositionKernel
 from ampc.robots.kinematic_chain import KinematicChain
-from ampc.robots.position_kernel import PositionKernel
 
 _FIRST_DAMPING = 1e-4
 _LEAST_DAMPING = 1e-12

@@ -3,10 +3,10 @@
 import dataclasses
 
 from ampc.errors import RobotError
-from ampc.robots.flexible_model import flexible_arm_spec
-from ampc.robots.flexible_settings import FLEXIBLE_ARM, FlexibleArmSettings, split_source
+from ampc.robots.flexible_arm.model import flexible_arm_spec
+from ampc.robots.flexible_arm.settings import FLEXIBLE_ARM, FlexibleArmSettings, split_source
 from ampc.robots.loading import load_robot, robot_from_file
-from ampc.robots.model_file import ModelFile
+from ampc.robots.loading.model_file import ModelFile
 from ampc.robots.robot import Robot
 
 

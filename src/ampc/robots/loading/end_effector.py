@@ -2,7 +2,7 @@
 
 from ampc.errors import RobotError
 from ampc.robots.finding import Finding
-from ampc.robots.model_file import ModelFile
+from ampc.robots.loading.model_file import ModelFile
 
 USUAL_NAMES = (
     "end_effector", "ee", "eef", "ee_link", "ee_site", "tcp", "tool", "tool0", "tool_frame", "tool_link",
