@@ -113,16 +113,16 @@ def test_path_is_smooth_and_at_rest_at_both_ends(arm: Robot) -> None:
     chain = YawChain.from_robot(arm)
     path = RestPath(chain, arm, route, MotionSettings())
     for time, motors in ((0.0, route.start), (path.duration, route.goal), (9.0, route.goal)):
-        state, torque = path.at(time)
-        np.testing.assert_allclose(state[:9], rest_shape(chain, motors), atol=1e-9)
-        np.testing.assert_allclose(state[9:], 0.0, atol=1e-12)
-        np.testing.assert_allclose(chain.acceleration(state, torque), 0.0, atol=1e-6)
+        q, dq, ddq = path.at(time)
+        np.testing.assert_allclose(q, rest_shape(chain, motors), atol=1e-9)
+        np.testing.assert_allclose(np.concatenate([dq, ddq]), 0.0, atol=1e-9)
     times = np.arange(0.0, path.duration + 0.1, 0.001)
-    progress, rate = np.transpose([path.progress(time) for time in times])
+    progress, rate, change = np.transpose([path.progress(time) for time in times])
     np.testing.assert_allclose(np.gradient(progress, times)[1:-1], rate[1:-1], atol=1e-3)
-    assert np.abs(np.diff(rate, 2)).max() < 1e-4
-    motor_speed = np.abs([path.at(time)[0][9 + arm.actuated] for time in times]).max(axis=0)
-    assert (motor_speed <= 0.8 * arm.velocity_limits[arm.actuated] + 1e-9).all()
+    np.testing.assert_allclose(np.gradient(rate, times)[1:-1], change[1:-1], atol=1e-2)
+    assert np.abs(np.diff(change)).max() < 0.05
+    motor_speed = np.abs([path.at(time)[1][arm.actuated] for time in times]).max(axis=0)
+    assert (motor_speed <= arm.velocity_limits[arm.actuated]).all()
 
 
 def test_routes_go_around_obstacles(arm: Robot) -> None:

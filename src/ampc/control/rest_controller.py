@@ -12,9 +12,9 @@ from ampc.control.controller import StepRecord
 from ampc.control.estimator import Estimate, EstimatorSettings, ExtendedKalmanFilter, MeasurementError
 from ampc.control.rest_path import MotionSettings, RestPath, Route
 from ampc.control.rest_routes import choose_plan, nearest_turn
-from ampc.errors import SettingsError, UnreachableGoalError
+from ampc.errors import RobotError, SettingsError, UnreachableGoalError
 from ampc.plants.measurement import Measurement
-from ampc.robots import Robot
+from ampc.robots import Robot, RobotDynamics
 from ampc.tasks.task import Task
 
 _SOFTER = 0.9
@@ -52,9 +52,10 @@ class RestSettings:
 class RestController:
     """Moves an arm with elastic links to its goal through shapes at rest.
 
-    The torque is what holds the shape of the moment, plus LQR feedback of the estimated state about it. Where
-    the estimator finds the links softer or stiffer than the model, path and goal move with them, so that no
-    steady error remains.
+    The torque is what the motion along the path takes, plus LQR feedback of the estimated state about it; the
+    passive joints of that state bend as gravity and the motion's own inertia make them. Where the estimator
+    finds the links softer or stiffer than the model, path and goal move with them, so that no steady error
+    remains.
 
     In the loop it never raises and never emits a non-finite torque; `last_step` says what went wrong:
     before the first measurement the torque is zero, without a reachable goal the arm is held where it is,
@@ -72,7 +73,8 @@ class RestController:
             control_period: Time between two calls of `act` [s].
 
         Raises:
-            RobotError: The robot is not a yaw joint that carries a planar chain with two motors.
+            RobotError: The robot is not a yaw joint that carries a planar chain with two motors, or a
+                passive joint has no spring.
             SettingsError: The control period is not positive.
         """
         self.name = "rest to rest"
@@ -82,6 +84,12 @@ class RestController:
         self._chains = chain, chain.with_stiffness_scale(_SOFTER)
         self._statics = StaticEquilibrium(robot), StaticEquilibrium(robot, _SOFTER)
         self._filter = ExtendedKalmanFilter(robot, self._settings.estimator, control_period)
+        self._dynamics = RobotDynamics(robot)
+        joints = [robot.model.joint(robot.joint_names[i]).id for i in robot.passive]
+        self._springs = robot.model.jnt_stiffness[joints].copy()
+        self._relaxed = robot.model.qpos_spring[robot.model.jnt_qposadr[joints]].copy()
+        if not (self._springs > 0.0).all():
+            raise RobotError(f"robot {robot.name!r} has joints with neither motor nor spring")
         zero = np.zeros(robot.n_actuated)
         self.last_step = StepRecord(zero, zero, zero)
         self.estimate: Estimate | None = None
@@ -136,18 +144,27 @@ class RestController:
         estimate = self._estimate(measurement, faults)
         if estimate is None:
             return np.zeros_like(self._torque), np.zeros_like(self._torque)
-        nominal, softer = paths = self._paths or self._plan(estimate)
-        self._paths = paths
+        self._paths = paths = self._paths or self._plan(estimate)
         if self._unreachable:
             faults.append(self._unreachable)
-        share = (1.0 / estimate.stiffness_scale - 1.0) / (1.0 / _SOFTER - 1.0)
-        state, holding = (
-            value + share * (other - value)
-            for value, other in zip(nominal.at(self._elapsed), softer.at(self._elapsed), strict=True)
-        )
-        gain = self._gain(nominal.progress(self._elapsed)[0])
+        state, holding = self._motion(paths, estimate.stiffness_scale)
+        gain = self._gain(paths[0].progress(self._elapsed)[0])
         self._elapsed += self.control_period
         return -gain @ (estimate.x - state), holding
+
+    def _motion(self, paths: tuple[RestPath, RestPath], scale: float) -> tuple[FloatArray, FloatArray]:
+        """State (2n,) of the path now for a stiffness, and the motor torque (m,) that the motion takes."""
+        share = (1.0 / scale - 1.0) / (1.0 / _SOFTER - 1.0)
+        q, dq, ddq = (
+            value + share * (other - value)
+            for value, other in zip(*(path.at(self._elapsed) for path in paths), strict=True)
+        )
+        torque = self._dynamics.inverse_dynamics(q, dq, ddq)
+        # What is left at the passive joints, their springs have to give.
+        springs, passive = self._springs, self._robot.passive
+        missing = torque[passive] + (scale - 1.0) * springs * (q[passive] - self._relaxed)
+        q[passive] -= missing / (scale * springs)
+        return np.concatenate([q, dq]), torque[self._robot.actuated]
 
     def _estimate(self, measurement: Measurement, faults: list[str]) -> Estimate | None:
         if self.estimate is None:
@@ -176,7 +193,7 @@ class RestController:
             softer_route = Route(start, self._softer_goal(plan.reference), route.bow)
         path = RestPath(self._chains[0], robot, route, settings.motion)
         indices = np.linspace(0, len(path.q) - 1, _GAINS).round().astype(int)
-        self._gains = np.array([self._lqr(path.q[i], path.torque[i]) for i in indices])
+        self._gains = np.array([self._lqr(path.q[i]) for i in indices])
         return path, RestPath(self._chains[1], robot, softer_route, settings.motion)
 
     def _softer_goal(self, reference: FloatArray) -> FloatArray:
@@ -187,10 +204,11 @@ class RestController:
         best = min(near, key=lambda q: float(np.abs(q - reference).max()), default=reference)
         return best[motors]
 
-    def _lqr(self, q: FloatArray, torque: FloatArray) -> FloatArray:
+    def _lqr(self, q: FloatArray) -> FloatArray:
         """Gain (m, 2n) of the discrete-time LQR about a shape at rest."""
         settings, n, motors = self._settings, self._robot.n_joints, self._robot.actuated
-        state = np.concatenate([q, np.zeros(n)])
+        state, still = np.concatenate([q, np.zeros(n)]), np.zeros(n)
+        torque = self._dynamics.inverse_dynamics(q, still, still)[motors]
         _, A, B = self._chains[0].step_with_sensitivities(
             state, torque, self.control_period, scheme="radau", substeps=1
         )
