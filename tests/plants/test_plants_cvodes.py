@@ -50,7 +50,7 @@ def test_jacobian_that_the_equations_bring_along_is_theirs():
 
 @pytest.mark.parametrize(
     ("variation", "tolerance"),
-    [({}, 3e-6), ({"stiffness_scale": 0.9, "payload": 0.02, "input_delay": 0.005}, 3e-5)],
+    [({}, 3e-6), ({"stiffness_scale": 0.9, "payload": 0.02}, 3e-6), ({"input_delay": 0.005}, 1e-4)],
 )
 def test_fast_plant_follows_the_reference(variation, tolerance):
     """Here for a tenth of a second; benchmarks/flexible_plant.py does it for whole episodes.
