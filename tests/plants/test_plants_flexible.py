@@ -8,7 +8,7 @@ import pytest
 from ampc.chain import YawChain
 from ampc.episodes.rollout import Plant
 from ampc.errors import RobotError, SolverError, TaskError
-from ampc.plants import FACT_SHEET_NOISE, FlexiblePlant, FlexiblePlantSettings, MujocoPlant, PlantSettings
+from ampc.plants import PUBLISHED_NOISE, FlexiblePlant, FlexiblePlantSettings, MujocoPlant, PlantSettings
 from ampc.robots import Robot, flexible_arm
 from ampc.tasks import FlexibleTaskSampler
 from ampc.tasks.task import PlantVariation, Task
@@ -128,7 +128,7 @@ def test_delay_shifts_the_response(arm, plant, delay):
 
 
 def test_noise_has_its_standard_deviations_and_leaves_the_truth_alone(plant):
-    task = replace(make_task(seed=4), variation=FACT_SHEET_NOISE)
+    task = replace(make_task(seed=4), variation=PUBLISHED_NOISE)
     clean = run(plant, make_task(), np.zeros((400, 3)))
     plant.reset(task)
     errors = []
@@ -151,7 +151,7 @@ def test_noise_has_its_standard_deviations_and_leaves_the_truth_alone(plant):
 def test_every_controller_meets_the_same_noise(arm, plant):
     def noise(torques, seed):
         joints = plant.robot.actuated
-        plant.reset(replace(make_task(seed=seed), variation=FACT_SHEET_NOISE))
+        plant.reset(replace(make_task(seed=seed), variation=PUBLISHED_NOISE))
         drawn = []
         for torque in torques:
             measured = plant.step(torque)

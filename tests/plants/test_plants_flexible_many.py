@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from ampc.errors import TaskError
-from ampc.plants import FACT_SHEET_NOISE, FlexiblePlant, ManyArms
+from ampc.plants import PUBLISHED_NOISE, FlexiblePlant, ManyArms
 from ampc.robots import flexible_arm
 from ampc.tasks import FlexibleTaskSampler
 from ampc.tasks.task import PlantVariation
 
 VARIATIONS = (
     PlantVariation(),
-    FACT_SHEET_NOISE,
+    PUBLISHED_NOISE,
     PlantVariation(stiffness_scale=0.9),
     PlantVariation(payload=0.03, input_delay=0.0053, position_noise=0.01),
     PlantVariation(input_delay=0.002),

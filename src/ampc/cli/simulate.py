@@ -15,7 +15,7 @@ from ampc.episodes.setup import EpisodeSetup, RobotSettings
 from ampc.errors import SettingsError
 from ampc.evaluation import measure
 from ampc.evaluation.metrics import MetricSettings, error_samples, sample_times
-from ampc.plants import FACT_SHEET_NOISE
+from ampc.plants import PUBLISHED_NOISE
 from ampc.robots import Robot, load_robot
 from ampc.tasks import Task, TaskSampler, task_for_goal
 from ampc.tasks.flexible import FlexibleTaskSampler
@@ -58,7 +58,7 @@ def _task(options: Simulate, robot: Robot, flexible: bool) -> Task:
             task = dataclasses.replace(task, region="user", goal=np.array(options.goal))
         else:
             task = task_for_goal(robot, np.array(options.goal), task.start)
-    noise = FACT_SHEET_NOISE if flexible and options.noise else task.variation
+    noise = PUBLISHED_NOISE if flexible and options.noise else task.variation
     variation = dataclasses.replace(noise, stiffness_scale=options.stiffness_scale, payload=options.payload)
     return dataclasses.replace(task, variation=variation)
 

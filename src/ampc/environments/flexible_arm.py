@@ -5,7 +5,7 @@ import numpy as np
 from ampc.arrays import FloatArray
 from ampc.environments.reaching import ReachingEnv
 from ampc.environments.score import ScoreSettings
-from ampc.plants import FACT_SHEET_NOISE, FlexiblePlant, PlantSettings
+from ampc.plants import PUBLISHED_NOISE, FlexiblePlant, PlantSettings
 from ampc.robots import Robot, load_robot
 from ampc.tasks import FlexibleRegion, FlexibleTaskSampler, FlexibleTaskSettings, Task, VariationSettings
 
@@ -14,9 +14,9 @@ EPISODE_STEPS = 750
 
 PUBLISHED_TASKS = FlexibleTaskSettings(
     variation=VariationSettings(
-        position_noise=(FACT_SHEET_NOISE.position_noise,) * 2,
-        velocity_noise=(FACT_SHEET_NOISE.velocity_noise,) * 2,
-        end_effector_noise=(FACT_SHEET_NOISE.end_effector_noise,) * 2,
+        position_noise=(PUBLISHED_NOISE.position_noise,) * 2,
+        velocity_noise=(PUBLISHED_NOISE.velocity_noise,) * 2,
+        end_effector_noise=(PUBLISHED_NOISE.end_effector_noise,) * 2,
     )
 )
 """Tasks of the published arm, with its sensor noise."""

@@ -11,10 +11,10 @@ from ampc.plants.many_arms import ManyArms, Measurements
 from ampc.plants.measurement import Measurement
 from ampc.plants.mujoco_plant import MujocoPlant, PlantSettings
 from ampc.plants.variation import vary
-from ampc.plants.varied_arm import FACT_SHEET_NOISE
+from ampc.plants.varied_arm import PUBLISHED_NOISE
 
 __all__ = [
-    "FACT_SHEET_NOISE",
+    "PUBLISHED_NOISE",
     "FlexiblePlant",
     "FlexiblePlantSettings",
     "ManyArms",

@@ -15,7 +15,7 @@ from ampc.tasks.task import PlantVariation, Task
 
 _TOUCHING = 1e-9
 
-FACT_SHEET_NOISE = PlantVariation(position_noise=1.7e-3, velocity_noise=45e-3, end_effector_noise=10e-3)
+PUBLISHED_NOISE = PlantVariation(position_noise=1.7e-3, velocity_noise=45e-3, end_effector_noise=10e-3)
 """Sensors of the published flexible arm: 1.7 mrad, 45 mrad/s, 10 mm."""
 
 
