@@ -42,7 +42,7 @@ class EstimatorSettings:
     """Standard deviation of measured joint velocities [rad/s]."""
     end_effector_noise: float = 1e-2
     """Standard deviation of each coordinate of the measured end effector [m]."""
-    position_drift: float = 2e-3
+    position_drift: float = 4e-3
     """Random walk of each joint position that the model does not know [rad/sqrt(s)]."""
     velocity_drift: float = 0.5
     """Random walk of each joint velocity [rad/s/sqrt(s)]; stands for all model error."""
