@@ -1,16 +1,19 @@
 """Build of the chain's C library; everything else about the package stands in pyproject.toml.
 
 The library is plain C without Python in it, and the package works without it, slower: a machine that cannot
-compile it gets a message, not a failed installation.
+compile it gets a message, not a failed installation. It is built twice, portably and for processors with
+AVX2; which one is used is decided when it is loaded.
 """
 
 import os
+import platform
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 SOURCES = Path("src/ampc/chain/src")
+PORTABLE, AVX2 = "ampc.chain._core", "ampc.chain._core_avx2"
 FLAGS = [
     ["-O3", "-std=c99", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math"],
     ["-O2"],
@@ -21,7 +24,7 @@ that numbers are finite: the kernels look for NaN."""
 
 
 class BuildLibrary(build_ext):
-    """Build a shared library that is loaded by ctypes, under a name of no Python version."""
+    """Build shared libraries that are loaded by ctypes, under names of no Python version."""
 
     def get_ext_filename(self, fullname: str) -> str:
         """Path of the library in the package."""
@@ -33,31 +36,42 @@ class BuildLibrary(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         """Compile with the first set of flags that works; without one, say so and go on."""
+        # Objects of the two libraries have the same names.
+        self.build_temp = str(Path(self.build_temp).with_name(ext.name.rpartition(".")[2]))
         error: Exception | None = None
         for flags in FLAGS:
-            ext.extra_compile_args = flags
+            ext.extra_compile_args = [*flags, *(["-mavx2", "-mfma"] if ext.name == AVX2 else [])]
             try:
                 super().build_extension(ext)
                 return
             except Exception as failure:  # every compiler has its own
                 error = failure
-        self.announce(
-            f"ampc: the C library {ext.name} was not built: {error}\n"
-            "ampc: the package works without it, but the dynamics of the flexible arm run in NumPy, some\n"
-            "ampc: hundred times slower. To have it, install a C compiler (such as gcc) and install the package again.",
-            level=4,
-        )
+        if ext.name == PORTABLE:
+            self.announce(
+                f"ampc: the C library {ext.name} was not built: {error}\n"
+                "ampc: the package works without it, but the dynamics of the flexible arm run in NumPy,\n"
+                "ampc: some hundred times slower. To have it, install a C compiler (such as gcc) and then\n"
+                "ampc: this package again.",
+                level=4,
+            )
+
+
+def library(name: str) -> Extension:
+    """The chain's sources under a name."""
+    return Extension(
+        name,
+        sources=[str(path) for path in sorted(SOURCES.glob("*.c"))],
+        depends=[str(path) for path in sorted(SOURCES.glob("*.h"))],
+        libraries=[] if os.name == "nt" else ["m"],
+        optional=True,
+    )
 
 
 setup(
     ext_modules=[
-        Extension(
-            "ampc.chain._core",
-            sources=[str(path) for path in sorted(SOURCES.glob("*.c"))],
-            depends=[str(path) for path in sorted(SOURCES.glob("*.h"))],
-            libraries=[] if os.name == "nt" else ["m"],
-            optional=True,
-        )
+        library(name)
+        for name in (PORTABLE, AVX2)
+        if name == PORTABLE or platform.machine() in ("x86_64", "AMD64")
     ],
     cmdclass={"build_ext": BuildLibrary},
 )

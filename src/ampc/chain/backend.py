@@ -20,22 +20,35 @@ class Kernel(Protocol):
     """What `YawChain` asks of its kernels: each call returns a status first, 0 if all went well."""
 
     @property
-    def name(self) -> str: ...
-    def acceleration(self, x: FloatArray, u: FloatArray) -> tuple[int, FloatArray]: ...
-    def derivatives(self, x: FloatArray, u: FloatArray) -> tuple[int, FloatArray, FloatArray]: ...
+    def name(self) -> str:
+        """``c`` or ``numpy``."""
+
+    def acceleration(self, x: FloatArray, u: FloatArray) -> tuple[int, FloatArray]:
+        """Joint accelerations (n,)."""
+
+    def derivatives(self, x: FloatArray, u: FloatArray) -> tuple[int, FloatArray, FloatArray]:
+        """Their derivatives by x (n, 2n) and u (n, m)."""
+
     def step(
         self, x: FloatArray, u: FloatArray, settings: StepSettings, stages: FloatArray | None
-    ) -> tuple[int, FloatArray]: ...
+    ) -> tuple[int, FloatArray]:
+        """Next state (2n,); ``stages`` (substeps, 2, n) is read and written."""
+
     def step_with_sensitivities(
         self, x: FloatArray, u: FloatArray, settings: StepSettings, stages: FloatArray | None
-    ) -> tuple[int, FloatArray, FloatArray, FloatArray]: ...
+    ) -> tuple[int, FloatArray, FloatArray, FloatArray]:
+        """Next state and its derivatives by x (2n, 2n) and u (2n, m)."""
+
     def step_many(
         self, x: FloatArray, u: FloatArray, settings: StepSettings, stages: FloatArray | None
-    ) -> tuple[IntArray, FloatArray]: ...
-    def points(self, x: FloatArray) -> tuple[int, FloatArray, FloatArray]: ...
-    def point_jacobians(
-        self, x: FloatArray
-    ) -> tuple[int, FloatArray, FloatArray, FloatArray, FloatArray]: ...
+    ) -> tuple[IntArray, FloatArray]:
+        """Statuses (B,) and next states (B, 2n)."""
+
+    def points(self, x: FloatArray) -> tuple[int, FloatArray, FloatArray]:
+        """Positions and velocities (k, 3)."""
+
+    def point_jacobians(self, x: FloatArray) -> tuple[int, FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Positions, velocities and their derivatives (k, 3, n) and (k, 3, 2n)."""
 
 
 def choose_kernel(parameters: ChainParameters) -> Kernel:

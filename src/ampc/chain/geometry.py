@@ -104,8 +104,8 @@ def chain_geometry(robot: Robot, points: tuple[str, ...]) -> ChainGeometry:
         if mixed > _TOLERANCE * float(np.trace(moments)):
             raise _misfit(
                 robot,
-                f"the inertia behind joint '{body.joint}' has a product of {mixed:.3g} kg m2; the link's line, "
-                "its in-plane normal and the joint axis have to be principal axes",
+                f"the inertia behind joint '{body.joint}' has a product of {mixed:.3g} kg m2; the link's "
+                "line, its in-plane normal and the joint axis have to be principal axes",
             )
 
     along, across_levers = np.zeros((len(points), count)), np.zeros((len(points), count))

@@ -11,8 +11,10 @@ from ampc.arrays import FloatArray
 from ampc.chain.options import StepSettings
 from ampc.chain.parameters import ChainParameters
 
-VERSION = 1
+VERSION = 2
 """``CHAIN_VERSION`` of src/chain.h that this module is written for."""
+LIBRARY = Path(__file__).parent / "_core.so"
+"""Where the package's installation puts it; beside it, ``_core_avx2.so`` is the same for newer processors."""
 SCHEMES = {"gauss-legendre": 0, "radau": 1}
 
 _SCALARS = (
@@ -98,12 +100,14 @@ def load_library() -> ctypes.CDLL:
     Raises:
         OSError: It was not built, cannot be loaded, or is of another version than this module.
     """
-    path = Path(__file__).parent / "_core.so"
-    library = ctypes.CDLL(str(path))
+    library = ctypes.CDLL(str(LIBRARY))
+    fast = LIBRARY.with_name("_core_avx2.so")
+    if library.chain_has_avx2() and fast.exists():
+        library = ctypes.CDLL(str(fast))
     version = library.chain_version()
     if version != VERSION:
         raise OSError(
-            f"{path} has version {version} instead of {VERSION}; install the package again to rebuild it"
+            f"{LIBRARY} has version {version} instead of {VERSION}; install the package again to rebuild it"
         )
     array, model, step = ctypes.c_void_p, POINTER(CModel), POINTER(CStep)
     signatures = {
@@ -117,5 +121,4 @@ def load_library() -> ctypes.CDLL:
     }
     for name, types in signatures.items():
         getattr(library, name).argtypes = types
-    library.chain_instruction_set.restype = ctypes.c_char_p
     return library

@@ -15,8 +15,8 @@ class StepSettings:
     dt: float
     """Length of the step [s]."""
     scheme: Scheme = "gauss-legendre"
-    """``gauss-legendre``: order 4, for models of up to about 5 segments; ``radau``: IIA, order 3 and L-stable,
-    for stiffer ones."""
+    """``gauss-legendre``: order 4, for models of up to about 5 segments; ``radau``: IIA, order 3 and
+    L-stable, for stiffer ones."""
     substeps: int = 2
     """Equal parts that the step is divided into."""
     tolerance: float = 1e-10

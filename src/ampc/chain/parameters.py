@@ -14,9 +14,9 @@ from ampc.robots.robot import Robot
 class ChainParameters:
     """Constants of the equations of motion of a yaw joint that carries N bodies in one plane.
 
-    Body i turns by the absolute angle ``theta_i = offset_i + q_1 + ... + q_i`` in the chain's plane. The plane
-    is spanned by a horizontal direction and by one that rises at ``sin_tilt``; it turns with q_0. Lengths
-    stand along a body's long axis, which points from its joint to the next one.
+    Body i turns by the absolute angle ``theta_i = offset_i + q_1 + ... + q_i`` in the chain's plane. The
+    plane is spanned by a horizontal direction and by one that rises at ``sin_tilt``; it turns with q_0.
+    Lengths stand along a body's long axis, which points from its joint to the next one.
     """
 
     actuated: IntArray

@@ -14,6 +14,7 @@ from ampc.chain.options import Scheme, StepSettings
 from ampc.chain.parameters import ChainParameters, chain_parameters
 from ampc.errors import SettingsError, SolverError
 from ampc.robots.robot import Robot
+from ampc.workers import count_cores
 
 _FAILURES = {
     1: "Newton's method did not converge; a shorter step or more substeps help",
@@ -202,7 +203,7 @@ class YawChain:
             )
         settings = _settings(dt, scheme, substeps, tolerance, max_iterations)
         stages = self._stages(warm_start, settings, len(x))
-        count = min(threads or os.cpu_count() or 1, len(x))
+        count = min(threads or count_cores(), len(x))
         if count <= 1:
             status, following = self._kernel.step_many(x, u, settings, stages)
             return following, status
@@ -233,7 +234,7 @@ class YawChain:
         return position, velocity
 
     def point_jacobians(self, x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """What `points` returns, then the derivatives of positions by q (k, 3, n), of velocities by x (k, 3, 2n)."""
+        """What `points` returns, then d position/dq (k, 3, n) and d velocity/dx (k, 3, 2n)."""
         status, position, velocity, d_position, d_velocity = self._kernel.point_jacobians(self._state(x))
         _check(status, "points")
         return position, velocity, d_position, d_velocity
@@ -280,6 +281,10 @@ def _settings(
 @functools.cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="ampc-chain")
+
+
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork; their pool would wait for ever
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def _check(status: int, what: str) -> None:

@@ -42,38 +42,10 @@ typedef struct {
   int (*acceleration)(const ChainModel *, const double *, const double *, double *, double *, double *, double *);
 } Kernel;
 
-#define ISA portable
 #include "kernels.h"
-#undef ISA
-
-/* The same once more for processors with wider registers, chosen when called. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(CHAIN_PORTABLE)
-#define CHAIN_AVX2
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#define ISA avx2
-#include "kernels.h"
-#undef ISA
-#pragma GCC pop_options
-#endif
-
-static int has_avx2(void) {
-#ifdef CHAIN_AVX2
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-  return 0;
-#endif
-}
-
-static const Kernel *kernels(void) {
-#ifdef CHAIN_AVX2
-  if (has_avx2()) return KERNELS_avx2;
-#endif
-  return KERNELS_portable;
-}
 
 static const Kernel *kernel_of(const ChainModel *model) {
-  const Kernel *kernel = kernels();
+  const Kernel *kernel = KERNELS;
   while (kernel->bodies && !(kernel->bodies == model->bodies && model->motors == 3)) kernel++;
   return kernel;
 }
@@ -97,7 +69,13 @@ static void fill(double *array, int size, double value) {
 
 int chain_version(void) { return CHAIN_VERSION; }
 
-const char *chain_instruction_set(void) { return has_avx2() ? "avx2" : "portable"; }
+int chain_has_avx2(void) {
+#if defined(__x86_64__) && defined(__GNUC__)
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+  return 0;
+#endif
+}
 
 int chain_workspace_size(int bodies, int motors) {
   const int n = bodies + 1, size = 2 * n, columns = size + motors;

@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 /* Changes whenever a structure or a signature below does. */
-#define CHAIN_VERSION 1
+#define CHAIN_VERSION 2
 
 /* Largest number of bodies and motors; bounds the stack that is used (some 50 KiB). */
 #define CHAIN_MAX_BODIES 128
@@ -84,8 +84,8 @@ typedef struct {
 
 CHAIN_API int chain_version(void);
 
-/* Name of the instruction set that the calls use on this machine, such as "avx2". */
-CHAIN_API const char *chain_instruction_set(void);
+/* Whether this processor runs a library that was compiled for AVX2 and FMA. */
+CHAIN_API int chain_has_avx2(void);
 
 /* Number of doubles that `work` has to hold in every call below, for any model of this size. */
 CHAIN_API int chain_workspace_size(int bodies, int motors);

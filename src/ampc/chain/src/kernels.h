@@ -1,6 +1,5 @@
-/* The kernels of one instruction set: constants for the usual sizes with three motors, and one for all others.
- * Included once for each instruction set, ISA. */
-#define NAME(x) JOIN(JOIN(x##_, SUFFIX), JOIN(_, ISA))
+/* The kernels: compiled for the usual numbers of bodies with three motors, and once for all others. */
+#define NAME(x) JOIN(x##_, SUFFIX)
 
 #define MOTORS 3
 #define LOCAL (BODIES + 1)
@@ -52,9 +51,8 @@
 #undef LOCAL
 #undef NAME
 
-#define KERNEL(size, suffix) \
-  {size, JOIN(JOIN(step_, suffix), JOIN(_, ISA)), JOIN(JOIN(acceleration_, suffix), JOIN(_, ISA))}
-static const Kernel JOIN(KERNELS_, ISA)[] = {
-    KERNEL(2, 2), KERNEL(4, 4), KERNEL(6, 6), KERNEL(8, 8), KERNEL(12, 12), KERNEL(22, 22), KERNEL(0, any),
+static const Kernel KERNELS[] = {
+    {2, step_2, acceleration_2},    {4, step_4, acceleration_4},    {6, step_6, acceleration_6},
+    {8, step_8, acceleration_8},    {12, step_12, acceleration_12}, {22, step_22, acceleration_22},
+    {0, step_any, acceleration_any},
 };
-#undef KERNEL

@@ -119,7 +119,7 @@ static int NAME(step)(const ChainModel *model, const ChainStep *step, const doub
     for (int k = 0; k < n; k++) largest = fabs(v[k]) > largest ? fabs(v[k]) : largest;
     const double tolerance = step->tolerance * (1.0 + largest);
     /* A last correction with a matrix of its own, which derivatives need anyway, squares the error. */
-    const double settled = sensitive ? 1e4 * tolerance : tolerance;
+    const double settled = sensitive ? 1e3 * tolerance : tolerance;
     int careful = 0;
     if (sensitive && stages) factorised = 0;
     for (int iteration = 0;; iteration++) {
