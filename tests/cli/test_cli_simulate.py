@@ -36,9 +36,13 @@ def test_rigid_arm_with_a_payload_that_the_expert_does_not_know(capsys: pytest.C
 
 
 def test_film_and_picture_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("film.mp4", "picture.png"):
+    for name in ("film.mp4", "picture.png", "page.html"):
         arguments = ["simulate", "flexible-arm", "--duration", "0.4", "--out", str(tmp_path / name)]
         assert main(arguments) == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "flexible-arm-10: one episode" in page
+    assert "Joint torques" in page
+    assert "Inverse kinematics" not in page
     if "no picture" in capsys.readouterr().out:
         pytest.skip("no off-screen OpenGL library here")
     assert (tmp_path / "film.mp4").stat().st_size > 5_000
@@ -51,7 +55,7 @@ def test_without_a_library_to_draw_the_episode_still_counts(
     def fail(*_: object) -> None:
         raise RenderingUnavailableError("egl: none")
 
-    monkeypatch.setattr("ampc.report.render_robot", fail)
+    monkeypatch.setattr("ampc.report.episode.render_robot", fail)
     assert main(["simulate", "rigid-arm", "--duration", "0.5", "--out", str(tmp_path / "a.png")]) == 0
     assert "no picture: egl: none" in capsys.readouterr().out
 

@@ -35,7 +35,7 @@ class Simulate:
     robot: Robot
     """rigid-arm, flexible-arm, or path of an MJCF (.xml), URDF (.urdf) or flexible arm's settings (.toml)."""
     out: Path | None = None
-    """Film (.mp4) or picture of the last state (.png) to write."""
+    """Film (.mp4), picture of the last state (.png) or page with film and figures (.html) to write."""
     goal: tuple[float, float, float] | None = None
     """End-effector goal, world frame [m]; by default that of a sampled task."""
     task: int = 0

@@ -1,6 +1,7 @@
 """One episode from the command line: the arm's own controller, its figures, a film of it."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,15 @@ from ampc.robots import Robot, load_robot
 from ampc.tasks import Task, TaskSampler, task_for_goal
 from ampc.tasks.flexible import FlexibleTaskSampler
 
+KINDS = (".mp4", ".png", ".html")
+
 
 def simulate(options: Simulate, console: Console) -> int:
     """Run an episode, print what happened, write the film."""
-    if options.out is not None and options.out.suffix not in (".mp4", ".png"):
-        raise SettingsError(f"--out {options.out}: give a file that ends in .mp4 (film) or .png (last state)")
+    if options.out is not None and options.out.suffix not in KINDS:
+        raise SettingsError(
+            f"--out {options.out}: give a file that ends in .mp4 (film), .png (last state) or .html (page)"
+        )
     model = load_robot(options.robot, options.end_effector)
     flexible = model.n_actuated < model.n_joints
     setup: EpisodeSetup | FlexibleSetup
@@ -39,7 +44,7 @@ def simulate(options: Simulate, console: Console) -> int:
     episode = run_episode(plant, controller, task, options.duration)
     _print(episode, plant.robot, console)
     if options.out is not None:
-        _film(episode, plant.robot, options, console)
+        _show(episode, plant.robot, options.out, console)
     return 0
 
 
@@ -85,33 +90,11 @@ def _print(episode: Episode, robot: Robot, console: Console) -> None:
         console.print(f"[yellow]at {episode.time[row]:.3f} s:[/] {reason}", highlight=False)
 
 
-def _film(episode: Episode, robot: Robot, options: Simulate, console: Console) -> None:
-    from PIL import Image
+def _show(episode: Episode, robot: Robot, path: Path, console: Console) -> None:
+    from ampc.report.episode import show_episode
+    from ampc.report.video import HOW_TO_INSTALL, RenderingUnavailableError
 
-    from ampc.report import RenderingUnavailableError, render_robot
-    from ampc.report.data import TaskTrace
-    from ampc.report.style import Palette
-    from ampc.report.video import HOW_TO_INSTALL, VideoSettings, film
-
-    assert options.out is not None
-    name = episode.controller
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if options.out.suffix == ".png":
-            Image.fromarray(render_robot(robot, episode.final_q)).save(options.out)
-        else:
-            trace = TaskTrace(
-                title=f"{robot.name}, {episode.task.region} task {episode.task.index}",
-                goal=episode.task.goal,
-                time=episode.time,
-                q={name: episode.q},
-                dq={name: episode.dq},
-                end_effector={name: episode.end_effector},
-                torque={name: episode.applied_torque},
-            )
-            settings = VideoSettings(width=960, height=600, duration=options.duration)
-            options.out.write_bytes(film(robot, trace, (name,), Palette((name,), name, name), settings))
+        console.print(show_episode(episode, robot, path), soft_wrap=True)
     except RenderingUnavailableError as error:
         console.print(f"[yellow]no picture:[/] {error}. {HOW_TO_INSTALL}")
-    else:
-        console.print(options.out, soft_wrap=True)

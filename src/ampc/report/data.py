@@ -180,3 +180,5 @@ class ReportData:
     """Convergence of the inverse kinematics by region."""
     missing: Mapping[Section, str] = field(default_factory=dict)
     """Why a section has no data, for the sections that are left out."""
+    sections: tuple[Section, ...] | None = None
+    """Sections to show; None for all, those without data saying why."""

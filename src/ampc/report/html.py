@@ -111,9 +111,9 @@ def _parts(data: ReportData, palette: Palette, video: VideoSettings | None) -> l
         ),
         Part(
             "video",
-            "Side by side",
+            "Side by side" if len(pair) > 1 else "Film",
             "Video",
-            f"The same task under {' and '.join(pair)}.",
+            f"The same task under {' and '.join(pair)}." if len(pair) > 1 else "The arm, slowed down.",
         ),
         Part(
             "torques",
@@ -149,9 +149,10 @@ def _parts(data: ReportData, palette: Palette, video: VideoSettings | None) -> l
             tables=[data.ik] if data.ik else (),
         ),
     ]
-    for part in parts:
+    shown = [part for part in parts if data.sections is None or part.key in data.sections]
+    for part in shown:
         _fill(part, data, palette, pair, video)
-    return parts
+    return shown
 
 
 def _fill(
