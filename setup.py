@@ -47,12 +47,11 @@ class BuildLibrary(build_ext):
             except Exception as failure:  # every compiler has its own
                 error = failure
         if ext.name == PORTABLE:
-            self.announce(
+            self.warn(
                 f"ampc: the C library {ext.name} was not built: {error}\n"
                 "ampc: the package works without it, but the dynamics of the flexible arm run in NumPy,\n"
                 "ampc: some hundred times slower. To have it, install a C compiler (such as gcc) and then\n"
                 "ampc: this package again.",
-                level=4,
             )
 
 

@@ -266,8 +266,8 @@ class YawChain:
 
 
 def _vector(values: FloatArray, size: int, what: str) -> FloatArray:
-    if np.shape(values) != (size,):
-        raise SettingsError(f"{what} has shape {np.shape(values)}; it has to be ({size},)")
+    if values.shape != (size,):
+        raise SettingsError(f"{what} has shape {values.shape}; it has to be ({size},)")
     return values
 
 
