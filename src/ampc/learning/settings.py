@@ -68,7 +68,7 @@ def training_preset(name: TrainingPreset) -> TrainingSettings:
 
     Args:
         name: ``paper``: its protocol, with the L2 term decoupled and the step size falling; ``literal``: its
-            protocol to the letter; ``short``: for a first look, half a minute for a feed-forward network.
+            protocol to the letter; ``short``: for a first look, a minute for a feed-forward network.
 
     Raises:
         SettingsError: For another name.
@@ -79,5 +79,5 @@ def training_preset(name: TrainingPreset) -> TrainingSettings:
         case "literal":
             return TrainingSettings(schedule="constant", decay="l2")
         case "short":
-            return TrainingSettings(epochs=20, learning_rate=2e-3, max_samples=100_000)
+            return TrainingSettings(epochs=60, learning_rate=2e-3, max_samples=100_000)
     raise SettingsError(f"unknown training preset {name!r}; there are paper, literal and short")
