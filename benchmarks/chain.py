@@ -5,7 +5,6 @@ the states of one motion of the flexible arm: raised by 0.5 rad, gravity held, a
 of the plant step, and CVODES on equations made for it, are in ``flexible_plant.py``.
 """
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from ampc.arrays import FloatArray
 from ampc.chain import YawChain
 from ampc.chain.fallback import NumpyKernel
 from ampc.chain.options import StepSettings
+from ampc.provenance import save_result
 from ampc.robots import Robot, RobotDynamics, load_robot
 from ampc.robots.symbolic import SymbolicDynamics
 
@@ -66,7 +66,7 @@ def main(settings: Settings) -> None:
     if settings.output is not None:
         chain = YawChain.from_robot(load_robot("flexible-arm-3"))
         report = {"backend": chain.backend, "unit": "us", "control_period": DT, "rows": rows}
-        settings.output.write_text(json.dumps(report, indent=2) + "\n")
+        save_result(settings.output, report)
 
 
 Candidates = dict[str, tuple[Call, FloatArray, FloatArray, int]]

@@ -3,7 +3,6 @@
 Run ``OMP_NUM_THREADS=1 python benchmarks/dynamics.py [--robot PATH] [--json FILE]``.
 """
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 import tyro
 
 from ampc.arrays import FloatArray
+from ampc.provenance import save_result
 from ampc.robots import KinematicChain, RobotDynamics, load_robot
 from ampc.robots.symbolic import SymbolicDynamics
 
@@ -105,9 +105,7 @@ def main(settings: Settings) -> None:
             f"{entry['ratio']:8.2f}"
         )
     if settings.json is not None:
-        settings.json.write_text(
-            json.dumps({"robot": robot.name, "unit": "us", "rows": rows}, indent=2) + "\n"
-        )
+        save_result(settings.json, {"robot": robot.name, "unit": "us", "rows": rows})
 
 
 def row(quantity: str, by: str, durations: FloatArray, peer: float) -> dict[str, str | float]:

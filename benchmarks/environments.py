@@ -7,7 +7,6 @@ out and timed on their own.
     OMP_NUM_THREADS=1 python benchmarks/environments.py [--output FILE]
 """
 
-import json
 import os
 import time
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import tyro
 
 import ampc.environments  # noqa: F401 - registers the environments
 from ampc.arrays import FloatArray
+from ampc.provenance import save_result
 
 FLEXIBLE, RIGID = "ampc/FlexibleArm-v0", "ampc/RigidArm-v0"
 
@@ -54,7 +54,7 @@ def main(options: Options) -> None:
     show(rows[-1])
     if options.output is not None:
         figures = {"unit": "ms", "cores": os.cpu_count(), "rows": rows}
-        options.output.write_text(json.dumps(figures, indent=2) + "\n")
+        save_result(options.output, figures)
 
 
 def measure(name: str, form: str, count: int, options: Options) -> dict[str, str | float]:

@@ -3,7 +3,6 @@
 Run ``OMP_NUM_THREADS=1 python benchmarks/estimator.py [--tasks N] [--output FILE]``.
 """
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +19,7 @@ from ampc.control.estimator import EstimatorSettings, ExtendedKalmanFilter
 from ampc.control.rest_controller import RestController, RestSettings
 from ampc.plants.flexible_plant import FlexiblePlant
 from ampc.plants.measurement import Measurement
+from ampc.provenance import save_result
 from ampc.robots import load_robot
 from ampc.tasks import FlexibleTaskSampler, PlantVariation, Task
 
@@ -206,7 +206,7 @@ def main(settings: Settings) -> None:
     if settings.output is not None:
         chosen = {key: value for key, value in asdict(settings).items() if key != "output"}
         figures = {"settings": chosen, "times_us": times, "accuracy_mm": table}
-        settings.output.write_text(json.dumps(figures, indent=2) + "\n")
+        save_result(settings.output, figures)
 
 
 if __name__ == "__main__":

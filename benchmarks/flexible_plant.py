@@ -11,7 +11,6 @@ less.
     OMP_NUM_THREADS=1 python benchmarks/flexible_plant.py [--output FILE]
 """
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from ampc.chain.statics import rest_shapes
 from ampc.plants import FlexiblePlant, FlexiblePlantSettings, Measurement
 from ampc.plants.chain_plant import ChainPlant
 from ampc.plants.cvodes_plant import CvodesPlant
+from ampc.provenance import save_result
 from ampc.robots import Robot, flexible_arm
 from ampc.tasks import Task
 
@@ -111,7 +111,7 @@ def main(options: Options) -> None:
     print("\n" + "\n".join(f"{wanted}: {'met' if met else 'NOT met'}" for wanted, met in verdicts.items()))
     if options.output is not None:
         figures = {"unit": "us", "accuracy": accuracy, "growth": growth, "verdicts": verdicts}
-        options.output.write_text(json.dumps(figures, indent=2) + "\n")
+        save_result(options.output, figures)
 
 
 Law = Callable[[int, Measurement], FloatArray]

@@ -8,7 +8,6 @@ import os
 # Time one core, whatever the machine has.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ampc.arrays import FloatArray
+from ampc.provenance import save_result
 from ampc.robots import InverseKinematics, Robot, load_robot
 from ampc.robots.inverse_kinematics.damped_least_squares import (
     LITERAL_SETTINGS,
@@ -57,7 +57,7 @@ def main(options: Options) -> None:
     console.print(time_table(times))
     if options.output is not None:
         figures = {"robot": robot.name, "convergence": [asdict(row) for row in rows], "milliseconds": times}
-        options.output.write_text(json.dumps(figures, indent=2) + "\n")
+        save_result(options.output, figures)
 
 
 def time_per_goal(robot: Robot, options: Options) -> dict[str, dict[str, float]]:

@@ -7,7 +7,6 @@ exact one: a fast wrong answer is not a fast answer. Run with OMP_NUM_THREADS=1 
 """
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ampc.arrays import FloatArray
-from ampc.provenance import provenance
+from ampc.provenance import save_result
 from ampc.solvers import BatchJointMPC, ExactJointMPC, IpoptJointMPC, JointMPCSettings
 
 
@@ -208,9 +207,8 @@ def main(settings: BenchmarkSettings) -> None:
             "states": settings.states,
             "joints": settings.joints,
             "rows": [dataclasses.asdict(row) for row in rows],
-            "provenance": provenance(),
         }
-        settings.output.write_text(json.dumps(result, indent=2) + "\n")
+        save_result(settings.output, result)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import os
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -34,6 +33,7 @@ from ampc.policies.law import TorchPolicy
 from ampc.policies.networks import FeedForward
 from ampc.policies.policy import Policy
 from ampc.policies.spec import Architecture
+from ampc.provenance import save_result
 from ampc.solvers.double_integrator import JointMPCSettings
 
 IPOPT = "expert IPOPT"
@@ -146,7 +146,7 @@ def main(settings: LatencySettings) -> None:
             "target_us": TARGET,
             "met": reached,
         }
-        settings.output.write_text(json.dumps(result, indent=2) + "\n")
+        save_result(settings.output, result)
 
 
 def measure(

@@ -10,7 +10,6 @@ the specification's literal variant, which presumes unit inertia.
 import argparse
 import copy
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from ampc.control.joint_mpc import JointMPC
 from ampc.control.torque_laws import ComputedTorque, GravityCompensation, TorqueLaw
 from ampc.episodes.rollout import run_episode
 from ampc.plants import MujocoPlant, PlantSettings
-from ampc.provenance import provenance
+from ampc.provenance import save_result
 from ampc.robots import InverseKinematics, Robot, RobotDynamics, load_robot
 from ampc.solvers import JointMPCSettings
 from ampc.tasks import Task, TaskSampler
@@ -109,8 +108,8 @@ def main() -> None:
         )
     Console().print(table)
     if arguments.output:
-        record = {"provenance": provenance(), "tasks": arguments.tasks, "rows": rows}
-        arguments.output.write_text(json.dumps(record, indent=2) + "\n")
+        record = {"tasks": arguments.tasks, "rows": rows}
+        save_result(arguments.output, record)
 
 
 if __name__ == "__main__":

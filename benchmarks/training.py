@@ -6,7 +6,6 @@ Time depends on shapes, not on values, so that random frames with episodes as lo
 """
 
 import csv
-import json
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from ampc.learning.behaviour_cloning import make_samples, train_on_frames
 from ampc.learning.windows import Frames
 from ampc.policies import InputSettings, NetworkSettings, PolicySpec
 from ampc.policies.spec import Architecture
+from ampc.provenance import save_result
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def main(options: Options) -> None:
             "torch": torch.__version__,
             "rows": [asdict(row) for row in rows],
         }
-        options.output.write_text(json.dumps(content, indent=2) + "\n")
+        save_result(options.output, content)
 
 
 def measure(architecture: Architecture, options: Options) -> Row:

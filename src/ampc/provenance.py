@@ -1,5 +1,6 @@
 """Where a result comes from: versions, commit, command and machine, saved with every run."""
 
+import json
 import os
 import platform
 import subprocess
@@ -25,6 +26,12 @@ def provenance() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "versions": {name: found for name in PACKAGES if (found := _version(name)) is not None},
     }
+
+
+def save_result(path: Path, result: dict[str, Any]) -> None:
+    """Write a measured result as JSON, with where it comes from."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"provenance": provenance(), **result}, indent=2) + "\n")
 
 
 @cache
