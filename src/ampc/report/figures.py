@@ -42,7 +42,8 @@ def error_over_time(curves: Sequence[ErrorCurves], palette: Palette, threshold: 
 
 
 def _error_bands(axis: Axes, curve: ErrorCurves, palette: Palette, threshold: float) -> None:
-    tasks = max(len(errors) for errors in curve.errors.values())
+    # A policy of several seeds has every task several times.
+    tasks = min(len(errors) for errors in curve.errors.values())
     axis.set_title(f"{curve.region}  ({tasks:,} tasks)")
     for rank, (name, errors) in enumerate(curve.errors.items()):
         finite = np.where(np.isfinite(errors), errors, np.nanmax(errors[np.isfinite(errors)], initial=1.0))
