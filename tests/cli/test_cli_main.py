@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from ampc.cli import main
-from ampc.cli.main import VERBS
-from ampc.runs import RunSettings
-from ampc.settings import load_settings
+from ampc.cli.main import VERBS, _parse
+from ampc.runs import EvaluationSettings, RunSettings
+from ampc.settings import load_settings, save_settings
 
 
 def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,3 +70,11 @@ def test_misspelt_settings_file_names_the_field(tmp_path: Path, capsys: pytest.C
     assert main(["collect", "rigid-arm", "--out", str(tmp_path / "run"), "--settings", str(file)]) == 2
     shown = capsys.readouterr().err
     assert "unknown field 'mpc.horizont'; did you mean 'horizon'?" in " ".join(shown.split())
+
+
+def test_options_of_a_stage_build_on_the_runs_own_wherever_the_folder_stands(tmp_path: Path) -> None:
+    own = EvaluationSettings(tasks_per_region=7)
+    save_settings(RunSettings(evaluation=own), tmp_path / "settings.json")
+    for words in ([str(tmp_path), "--seed", "5"], ["--seed", "5", str(tmp_path)]):
+        options = _parse("evaluate", words)
+        assert (options.run, options.settings.tasks_per_region, options.settings.seed) == (tmp_path, 7, 5)

@@ -83,10 +83,10 @@ def _parse(verb: str, arguments: list[str]) -> Any:
     if issubclass(kind, Distill):
         return _parse_beginning(kind, program, arguments)
     default = None
-    if kind in (Train, Evaluate) and arguments and Path(arguments[0], "settings.json").exists():
-        stored = Run.open(arguments[0]).settings
-        own = stored.learning if kind is Train else stored.evaluation
-        default = kind(Path(arguments[0]), own)
+    folder = next((Path(word) for word in arguments if Path(word, "settings.json").exists()), None)
+    if kind in (Train, Evaluate) and folder is not None:
+        stored = Run.open(folder).settings
+        default = kind(folder, stored.learning if kind is Train else stored.evaluation)
     return tyro.cli(kind, args=arguments, prog=program, default=default)
 
 
