@@ -92,8 +92,10 @@ def read_settings_file(path: Path) -> dict[str, Any]:
 
 
 def save_settings(settings: Any, path: Path) -> None:
-    """Write a settings dataclass as JSON, all defaults resolved."""
-    path.write_text(json.dumps(to_dict(settings), indent=2) + "\n")
+    """Write a settings dataclass as JSON, all defaults resolved; the file is replaced whole or not at all."""
+    draft = path.with_name(f"{path.name}.part")
+    draft.write_text(json.dumps(to_dict(settings), indent=2) + "\n")
+    draft.replace(path)
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
