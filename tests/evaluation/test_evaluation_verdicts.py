@@ -80,6 +80,11 @@ def test_regions_are_pooled(result, summary):
     assert summary.find("out-of-distribution", "expert", "success").value == pytest.approx(24 / 25)
 
 
+def test_regions_of_the_demonstrations_are_not_out_of_distribution(result):
+    summary = summarise(result, "expert", QUICK, familiar=("boundary",))
+    assert summary.find("out-of-distribution", "expert", "success").tasks == 30
+
+
 def test_infinite_settling_times_are_reported_as_such(summary):
     never = summary.find("interior", "loose", "t95", "median")
     assert never.value == never.relative == np.inf

@@ -75,6 +75,24 @@ def test_a_run_is_opened_again_as_it_was(finished: Run) -> None:
     assert (finished.folder / "policies" / "ffn-0" / "policy.safetensors").read_bytes() == before
 
 
+def test_a_policy_that_is_not_the_exported_one_is_not_evaluated(finished: Run) -> None:
+    folder = finished.policies()["ffn-0"]
+    exported, weights = folder / "policy.onnx", folder / "policy.safetensors"
+    before, trained = exported.stat().st_mtime_ns, weights.read_bytes()
+    weights.write_bytes(trained)
+    finished.export()
+    assert exported.stat().st_mtime_ns == before
+    weights.write_bytes((finished.policies()["ffn-1"] / "policy.safetensors").read_bytes())
+    try:
+        with pytest.raises(PolicyError, match="run: ampc export"):
+            finished.evaluate()
+        finished.export()
+        assert exported.stat().st_mtime_ns > before
+    finally:
+        weights.write_bytes(trained)
+        finished.export()
+
+
 def test_other_settings_in_the_same_folder_are_refused_by_name(finished: Run) -> None:
     other = dataclasses.replace(TINY, mpc=dataclasses.replace(TINY.mpc, horizon=10))
     with pytest.raises(SettingsError, match=r"mpc\.horizon: 20 -> 10"):
@@ -104,6 +122,8 @@ def test_a_weak_arm_gets_a_lower_command_limit_unless_told_otherwise(tmp_path: P
     assert 0 < adapted.settings.mpc.command_limit < 10
     forced = Run.create(tmp_path / "forced", dataclasses.replace(settings, adapt_command_limit=False), QUIET)
     assert forced.settings.mpc.command_limit == 10
+    torques = dataclasses.replace(settings, torque_law="gravity-compensation")
+    assert Run.create(tmp_path / "torques", torques, QUIET).settings.mpc.command_limit == 10
 
 
 def test_stages_out_of_order_say_what_comes_first(tmp_path: Path) -> None:

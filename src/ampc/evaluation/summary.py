@@ -84,7 +84,7 @@ class Figure:
     """One figure of one controller in one region, beside the expert's on the same tasks."""
 
     region: str
-    """Region; ``out-of-distribution`` pools all but the interior, ``all`` pools all."""
+    """Region; ``out-of-distribution`` pools those without demonstrations, ``all`` pools all."""
     controller: str
     """Controller, or group of seeds of one."""
     metric: str
@@ -209,6 +209,7 @@ def summarise(
     expert: str,
     settings: BootstrapSettings | None = None,
     groups: Mapping[str, tuple[str, ...]] | None = None,
+    familiar: tuple[str, ...] = (TRAINING_REGION,),
 ) -> Summary:
     """Figures of every controller in every region, and in all regions pooled.
 
@@ -218,11 +219,12 @@ def summarise(
         settings: How intervals are made.
         groups: Controllers that are seeds of one: name of the group to its members. A group is summarised
             besides its members, its intervals covering tasks and seeds.
+        familiar: Regions of the demonstrations; the others are out of distribution.
     """
     settings = settings or BootstrapSettings()
     members = {name: (name,) for name in result.controllers} | dict(groups or {})
     figures: list[Figure] = []
-    for region, parts in _pooled(result.regions).items():
+    for region, parts in _pooled(result.regions, familiar).items():
 
         def values(controllers: tuple[str, ...], metric: str, parts: tuple[str, ...] = parts) -> FloatArray:
             rows = [
@@ -238,9 +240,9 @@ def summarise(
     return Summary(tuple(figures), expert, settings.confidence)
 
 
-def _pooled(regions: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def _pooled(regions: tuple[str, ...], familiar: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     pooled: dict[str, tuple[str, ...]] = {region: (region,) for region in regions}
-    unfamiliar = tuple(region for region in regions if region != TRAINING_REGION)
+    unfamiliar = tuple(region for region in regions if region not in familiar)
     if len(unfamiliar) > 1:
         pooled[OUT_OF_DISTRIBUTION] = unfamiliar
     if len(regions) > 1:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ampc.episodes.collection import collect
 from ampc.episodes.dataset import Dataset
+from ampc.episodes.files import write_json
 from ampc.episodes.setup import ControllerKind, ControllerSettings, EpisodeSetup
 from ampc.errors import PolicyError, SettingsError
 from ampc.evaluation import (
@@ -28,8 +29,9 @@ from ampc.evaluation.verdicts import EXPERT, PAPER, SEQUENCE_MODELS, STRICT, Ver
 from ampc.learning import TrainingSettings
 from ampc.policies.spec import Architecture, NetworkSettings, PolicySpec
 from ampc.provenance import provenance
-from ampc.robots import Robot, load_robot, suggested_command_limit
-from ampc.runs.settings import EvaluationSettings, LearningSettings, RunSettings
+from ampc.robots import Robot, load_robot
+from ampc.runs.exported import ONNX_FILE, export_policy, is_exported
+from ampc.runs.settings import EvaluationSettings, LearningSettings, RunSettings, resolve
 from ampc.settings import differences, load_settings, save_settings, to_dict
 from ampc.tasks import Task, TaskSampler, convergence_by_region, save_tasks
 from ampc.workers import run_in_processes
@@ -66,7 +68,7 @@ class Run:
             RobotError: If the robot cannot be loaded.
         """
         folder = Path(folder)
-        run = cls(folder, _resolve(settings, console), console)
+        run = cls(folder, resolve(settings, console), console)
         path = folder / "settings.json"
         if path.exists():
             changes = differences(to_dict(load_settings(RunSettings, path)), to_dict(run.settings))
@@ -172,21 +174,15 @@ class Run:
 
     def export(self) -> dict[str, Path]:
         """Write ``policy.onnx`` into every policy's folder; name and path of each."""
-        from ampc.export.onnx import export_onnx
-        from ampc.policies.policy import Policy
-
         exported: dict[str, Path] = {}
         with self._stage("export"):
             for name, folder in self.policies().items():
-                path = folder / "policy.onnx"
-                weights = folder / "policy.safetensors"
-                if not (
-                    path.exists() and weights.exists() and path.stat().st_mtime > weights.stat().st_mtime
-                ):
-                    parity = export_onnx(Policy.load(folder, self.robot), path)
-                    (folder / "parity.json").write_text(json.dumps(dataclasses.asdict(parity)) + "\n")
-                    self.console.print(f"{path}: differs from the trained policy by {parity.command:.1e}")
-                exported[name] = path
+                if not is_exported(folder):
+                    parity = export_policy(folder, self.robot)
+                    self.console.print(
+                        f"{folder / ONNX_FILE}: differs from the trained policy by {parity.command:.1e}"
+                    )
+                exported[name] = folder / ONNX_FILE
         return exported
 
     def evaluate(self) -> tuple[Summary, list[Verdict], Latency]:
@@ -205,7 +201,7 @@ class Run:
                 save_tasks(path, tasks[region], self.robot, self.settings.tasks, settings.seed)
             result = Benchmark(folder, self._setups(), tasks, settings.benchmark).run(self.console)
             groups = self._seed_groups()
-            summary = summarise(result, EXPERT_NAME, groups=groups)
+            summary = summarise(result, EXPERT_NAME, groups=groups, familiar=self.settings.collection.regions)
             summary.save(folder)
             verdicts = judge(summary, EXPERT_NAME, EXPERT)
             for architecture in self.settings.learning.architectures:
@@ -253,11 +249,13 @@ class Run:
         return EpisodeSetup(settings.robot, controller, settings.plant)
 
     def _policy_setup(self, name: str, folder: Path) -> EpisodeSetup:
-        path = folder / "policy.onnx"
+        path = folder / ONNX_FILE
         if not path.exists():
             raise PolicyError(
                 f"{path} is missing; run: ampc train {self.folder} && ampc export {self.folder}"
             )
+        if not is_exported(folder):
+            raise PolicyError(f"{path} is not that of the trained policy; run: ampc export {self.folder}")
         setup = self._setup("policy")
         return dataclasses.replace(
             setup, controller=dataclasses.replace(setup.controller, policy=path, name=name)
@@ -281,25 +279,7 @@ class Run:
         path = self.folder / "provenance.json"
         stages = json.loads(path.read_text()) if path.exists() else {}
         stages[name] = {**provenance(), "seconds": round(time.monotonic() - started, 1)}
-        path.write_text(json.dumps(stages, indent=2) + "\n")
-
-
-def _resolve(settings: RunSettings, console: Console | None) -> RunSettings:
-    """Make the robot's path absolute and the command limit one that the motors can follow."""
-    robot = load_robot(settings.robot.source, settings.robot.end_effector)
-    settings = dataclasses.replace(settings, robot=dataclasses.replace(settings.robot, source=robot.source))
-    if settings.adapt_command_limit:
-        possible = suggested_command_limit(robot)
-        if possible < settings.mpc.command_limit:
-            if console is not None:
-                console.print(
-                    f"{robot.name}: commands limited to {possible:g} rad/s^2 instead of"
-                    f" {settings.mpc.command_limit:g}: the motors cannot do more everywhere"
-                )
-            settings = dataclasses.replace(
-                settings, mpc=dataclasses.replace(settings.mpc, command_limit=possible)
-            )
-    return settings
+        write_json(path, stages)
 
 
 def _train(job: tuple[Path, str], console: Console | None = None) -> str:

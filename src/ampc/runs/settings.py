@@ -1,6 +1,8 @@
 """Everything that a run depends on, stage by stage."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from rich.console import Console
 
 from ampc.control.feedback import TorqueLawName
 from ampc.episodes.collection import CollectionSettings
@@ -10,7 +12,7 @@ from ampc.evaluation import BenchmarkSettings
 from ampc.learning import TrainingSettings
 from ampc.plants import PlantSettings
 from ampc.policies.spec import Architecture, InputSettings
-from ampc.robots import InverseKinematicsSettings
+from ampc.robots import InverseKinematicsSettings, load_robot, suggested_command_limit
 from ampc.solvers import JointMPCSettings
 from ampc.tasks import REGIONS, Region, TaskSettings
 
@@ -64,7 +66,8 @@ class RunSettings:
     mpc: JointMPCSettings = field(default_factory=JointMPCSettings)
     """The expert's optimal control problem."""
     adapt_command_limit: bool = True
-    """Lower ``mpc.command_limit`` to what the arm's motors can do, if they cannot do more."""
+    """Under computed torque, lower ``mpc.command_limit`` to what the arm's motors can do, if they cannot do
+    more."""
     torque_law: TorqueLawName = "computed-torque"
     """How commands become torques."""
     inverse_kinematics: InverseKinematicsSettings = field(default_factory=InverseKinematicsSettings)
@@ -87,3 +90,19 @@ class RunSettings:
         for name in ("architectures", "seeds"):
             if not getattr(self.learning, name):
                 raise SettingsError(f"learning.{name} is empty; name at least one")
+
+
+def resolve(settings: RunSettings, console: Console | None) -> RunSettings:
+    """Make the robot's path absolute and the command limit one that the motors can follow."""
+    robot = load_robot(settings.robot.source, settings.robot.end_effector)
+    settings = replace(settings, robot=replace(settings.robot, source=robot.source))
+    if settings.adapt_command_limit and settings.torque_law == "computed-torque":
+        possible = suggested_command_limit(robot)
+        if possible < settings.mpc.command_limit:
+            if console is not None:
+                console.print(
+                    f"{robot.name}: commands limited to {possible:g} rad/s^2 instead of"
+                    f" {settings.mpc.command_limit:g}: the motors cannot do more everywhere"
+                )
+            settings = replace(settings, mpc=replace(settings.mpc, command_limit=possible))
+    return settings
