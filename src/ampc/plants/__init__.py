@@ -9,7 +9,8 @@ from ampc.plants.chain_plant import FlexiblePlantSettings
 from ampc.plants.flexible_plant import FlexiblePlant
 from ampc.plants.many_arms import ManyArms, Measurements
 from ampc.plants.measurement import Measurement
-from ampc.plants.mujoco_plant import MujocoPlant, PlantSettings
+from ampc.plants.mujoco_plant import MujocoPlant
+from ampc.plants.simulated_plant import PlantSettings
 from ampc.plants.variation import vary
 from ampc.plants.varied_arm import PUBLISHED_NOISE
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from ampc.arrays import BoolArray, FloatArray, IntArray
 from ampc.plants.chain_plant import FlexiblePlantSettings
-from ampc.plants.mujoco_plant import PlantSettings
 from ampc.plants.signals import DelayLine, SensorNoise, limit_torque
+from ampc.plants.simulated_plant import PlantSettings
 from ampc.plants.varied_arm import VariedArm, hang_at_rest, model_variation
 from ampc.robots.robot import Robot
 from ampc.tasks.task import PlantVariation, Task
