@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from ampc.cli import main
 from ampc.episodes.collection import CollectionSettings
 from ampc.episodes.setup import RobotSettings
 from ampc.errors import PolicyError, SettingsError
@@ -71,7 +72,10 @@ def test_a_run_is_opened_again_as_it_was(finished: Run) -> None:
     again = Run.open(finished.folder, QUIET)
     assert again.settings == finished.settings
     before = (finished.folder / "policies" / "ffn-0" / "policy.safetensors").read_bytes()
+    noted = json.loads((finished.folder / "provenance.json").read_text())["train"]
     again.train()
+    kept = json.loads((finished.folder / "provenance.json").read_text())["train"]["earlier"]
+    assert kept == [{name: value for name, value in noted.items() if name != "earlier"}]
     assert (finished.folder / "policies" / "ffn-0" / "policy.safetensors").read_bytes() == before
 
 
@@ -98,6 +102,11 @@ def test_other_settings_in_the_same_folder_are_refused_by_name(finished: Run) ->
     with pytest.raises(SettingsError, match=r"mpc\.horizon: 20 -> 10"):
         Run.create(finished.folder, other, QUIET)
     assert Run.create(finished.folder, TINY, QUIET).settings == finished.settings
+
+
+def test_a_refused_training_leaves_the_settings_of_what_was_trained(finished: Run) -> None:
+    assert main(["train", str(finished.folder), "--hidden-size", "8", "--workers", "1"]) == 2
+    assert Run.open(finished.folder, QUIET).settings == finished.settings
 
 
 def test_training_and_evaluating_on_the_same_tasks_is_refused() -> None:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ampc.cli.options import Bench, Check, Collect, Dataset, Distill, Evaluate, Export, Report, Train
-from ampc.errors import RobotError
+from ampc.errors import RobotError, SettingsError
 from ampc.runs import Run
 
 FINDING_STYLES = {"error": "bold red", "warning": "yellow", "info": "dim", "goal": "green"}
@@ -57,8 +57,13 @@ def collect(options: Collect, console: Console) -> int:
 def train(options: Train, console: Console) -> int:
     """Second stage."""
     run = Run.open(options.run, console)
+    before = run.settings.learning
     run.change(learning=options.settings)
-    run.train()
+    try:
+        run.train()
+    except SettingsError:  # refused: the policies in the folder are still those of the old settings
+        run.change(learning=before)
+        raise
     console.print(f"next: ampc export {options.run}")
     return 0
 

@@ -80,9 +80,10 @@ def read_run(folder: Path) -> ReportData:
         raise SettingsError(f"{folder} holds no run: settings.json is missing")
     settings: dict[str, Any] = json.loads(path.read_text())
     robot = load_robot(settings["robot"]["source"], settings["robot"]["end_effector"])
-    stages: dict[str, Any] = (
-        read_json(folder / "provenance.json") if (folder / "provenance.json").exists() else {}
-    )
+    provenance = folder / "provenance.json"
+    stages: dict[str, Any] = read_json(provenance) if provenance.exists() else {}
+    for stage in stages.values():
+        stage["seconds"] += sum(call["seconds"] for call in stage.get("earlier", ()))
     missing: dict[Section, str] = {}
 
     def read(sections: tuple[Section, ...], reader: Callable[[], T]) -> T | None:

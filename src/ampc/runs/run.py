@@ -78,6 +78,8 @@ class Run:
                     "Choose another folder with --out, or change a stage with its own command"
                 )
         else:
+            if folder.is_file():
+                raise SettingsError(f"{folder} is a file; a run needs a folder, which may be a new one")
             folder.mkdir(parents=True, exist_ok=True)
             save_settings(run.settings, path)
         return run
@@ -92,7 +94,7 @@ class Run:
         folder = Path(folder)
         if not (folder / "settings.json").exists():
             raise SettingsError(
-                f"{folder} holds no run (no settings.json); begin one with: ampc collect --out {folder}"
+                f"{folder} holds no run (no settings.json); begin one with: ampc collect ARM --out {folder}"
             )
         return cls(folder, load_settings(RunSettings, folder / "settings.json"), console)
 
@@ -272,13 +274,18 @@ class Run:
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
-        """Announce a stage; when it is done, note where its result comes from and how long it took."""
+        """Announce a stage; when it is done, note where its result comes from and how long it took.
+
+        A stage that is called again may find all its work done: what was noted before stays as ``earlier``.
+        """
         self.console.rule(f"[bold]{name}")
         started = time.monotonic()
         yield
         path = self.folder / "provenance.json"
         stages = json.loads(path.read_text()) if path.exists() else {}
-        stages[name] = {**provenance(), "seconds": round(time.monotonic() - started, 1)}
+        earlier = [*stages[name].pop("earlier", []), stages[name]] if name in stages else []
+        seconds = round(time.monotonic() - started, 1)
+        stages[name] = {**provenance(), "seconds": seconds, "earlier": earlier}
         write_json(path, stages)
 
 
