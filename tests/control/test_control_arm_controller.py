@@ -107,6 +107,17 @@ def test_failed_law_is_replaced_by_braking(rigid_arm: Robot, output: object) -> 
     assert "braking" in controller.last_step.reason
 
 
+def test_braking_is_not_counted_as_a_command_that_the_law_cut(rigid_arm: Robot) -> None:
+    controller, law = make(rigid_arm)
+    law.saturated = True
+    controller.reset(reaching_task(rigid_arm))
+    controller.act(at(rigid_arm))
+    assert controller.last_step.command_saturated
+    law.output = ValueError("no")
+    controller.act(at(rigid_arm))
+    assert not controller.last_step.command_saturated
+
+
 def test_unreachable_goal_keeps_the_arm_where_it_is_and_says_so(rigid_arm: Robot) -> None:
     controller, _ = make(rigid_arm, np.full(3, 5.0))
     controller.reset(reaching_task(rigid_arm, np.array([3.0, 0.0, 0.0])))

@@ -96,9 +96,9 @@ class ArmController:
         gap = measurement.time - self._valid_since
         if not gap <= LONGEST_SENSOR_GAP:
             faults.append(f"for {gap:.3g} s: arm is held up only")
-            command = np.zeros(self._robot.n_actuated)
+            command, saturated = np.zeros(self._robot.n_actuated), False
         else:
-            command = self._command(q, dq, faults)
+            command, saturated = self._command(q, dq, faults)
         corrective, compensation = self._torque_law.split(command, q, dq)
         torque = corrective + compensation
         if not math.isfinite(torque.sum()):
@@ -111,12 +111,12 @@ class ArmController:
             compensation_torque=compensation,
             status="fallback" if faults else "ok",
             reason="; ".join(faults),
-            command_saturated=self._law.saturated,
+            command_saturated=saturated,
         )
         return torque
 
-    def _command(self, q: FloatArray, dq: FloatArray, faults: list[str]) -> FloatArray:
-        """The law's command, or braking with the reason appended to `faults`."""
+    def _command(self, q: FloatArray, dq: FloatArray, faults: list[str]) -> tuple[FloatArray, bool]:
+        """The law's command and whether the law cut it, or braking with the reason appended to `faults`."""
         if self._unreachable:
             faults.append(self._unreachable)
         else:
@@ -126,7 +126,7 @@ class ArmController:
                 faults.append(f"{self._law.name} failed, braking: {error or type(error).__name__}")
             else:
                 if math.isfinite(command.sum()):
-                    return command
+                    return command, self._law.saturated
                 faults.append(f"{self._law.name} returned a non-finite command, braking")
         limit = self._law.command_limit
-        return np.clip(-dq / BRAKING_TIME, -limit, limit)
+        return np.clip(-dq / BRAKING_TIME, -limit, limit), False
