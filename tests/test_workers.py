@@ -1,4 +1,5 @@
 import os
+import signal
 
 import pytest
 
@@ -34,6 +35,16 @@ def test_results_come_from_prepared_single_threaded_processes() -> None:
     assert os.getpid() not in {process for _, process, _ in results}
     assert {threads for _, _, threads in results} == {"1"}
     assert dict(os.environ) == before
+
+
+def interrupts_blocked(_: int) -> bool:
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="signals cannot be held back here")
+def test_interrupts_reach_the_parent_and_never_a_worker_that_is_still_importing() -> None:
+    assert list(run_in_processes(interrupts_blocked, [0, 1], workers=2)) == [True, True]
+    assert not interrupts_blocked(0)
 
 
 def test_an_error_in_a_worker_is_raised_here() -> None:

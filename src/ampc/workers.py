@@ -55,7 +55,9 @@ def run_in_processes(
         ProcessPoolExecutor(size, context, _start_worker, (prepare, arguments)) as pool,
     ):
         try:
-            for future in as_completed([pool.submit(work, item) for item in items]):
+            with _interrupts_held_back():
+                futures = [pool.submit(work, item) for item in items]
+            for future in as_completed(futures):
                 yield future.result()
         except BrokenProcessPool as error:
             raise AmpcError(
@@ -81,6 +83,19 @@ def _die_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Ctrl-C reaches the parent after the block, and processes that it starts inside not even while they import."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
