@@ -72,6 +72,7 @@ def test_saved_settings_are_loaded_again(tmp_path: Path) -> None:
         ({"count": True}, r"count: True is not a whole number"),
         ({"inner": {"sizes": [1, "two"]}}, r"inner\.sizes\[1\]: 'two' is not a whole number"),
         ({"inner": {"shape": "oval"}}, r"inner\.shape: .*oval"),
+        ({"inner": 3}, r"inner: 3 is not a table of settings"),
         ({"limit": "high"}, r"limit"),
         ({"count": -1}, r"count must be at least 0, not -1"),
     ],
@@ -88,6 +89,8 @@ def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
     broken.write_text("count = = 3")
     with pytest.raises(SettingsError, match=r"broken\.toml is not valid TOML"):
         load_settings(Outer, broken)
+    with pytest.raises(SettingsError, match=r"end in \.toml or \.json"):
+        load_settings(Outer, tmp_path / "settings.yaml")
 
 
 def test_differences_are_listed_by_dotted_name() -> None:

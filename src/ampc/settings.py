@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -34,10 +34,14 @@ def _expect(value: Any, kinds: type | tuple[type, ...], what: str) -> Any:
     return value
 
 
+def _structure_table(structure: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda values, kind: structure(_expect(values, dict, "a table of settings"), kind)
+
+
 _converter = _make_converter()
 _converter.register_structure_hook_factory(
     dataclasses.is_dataclass,
-    lambda cls: make_dict_structure_fn(cls, _converter, _cattrs_forbid_extra_keys=True),
+    lambda cls: _structure_table(make_dict_structure_fn(cls, _converter, _cattrs_forbid_extra_keys=True)),
 )
 
 
@@ -78,6 +82,8 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     Raises:
         SettingsError: If the file is missing or cannot be parsed.
     """
+    if path.suffix not in (".toml", ".json"):
+        raise SettingsError(f"{path}: settings files end in .toml or .json")
     try:
         text = path.read_text()
         values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
@@ -122,7 +128,8 @@ def _explain(error: BaseException, path: str = "") -> Iterator[str]:
         for inner in error.exceptions:
             yield from _explain(inner, path + _step(inner))
     else:
-        yield f"{path.rstrip('.').replace('.[', '[') or 'value'}: {error}"
+        field = path.rstrip(".").replace(".[", "[")
+        yield f"{field}: {error}" if field else str(error)
 
 
 def _step(error: BaseException) -> str:
