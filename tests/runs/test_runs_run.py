@@ -1,6 +1,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -112,6 +113,32 @@ def test_a_refused_training_leaves_the_settings_of_what_was_trained(finished: Ru
 def test_training_and_evaluating_on_the_same_tasks_is_refused() -> None:
     with pytest.raises(SettingsError, match="judged on tasks they were trained on"):
         RunSettings(evaluation=EvaluationSettings(seed=0))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        (LearningSettings, {"seeds": (-1,)}, "seeds must not be negative"),
+        (LearningSettings, {"seeds": ()}, "learning.seeds is empty"),
+        (LearningSettings, {"architectures": ("ffn", "ffn")}, "names one twice"),
+        (LearningSettings, {"hidden_size": 0}, "learning.hidden_size is 0"),
+        (EvaluationSettings, {"tasks_per_region": 0}, "evaluation.tasks_per_region is 0"),
+        (EvaluationSettings, {"seed": -1}, "evaluation.seed is -1"),
+        (EvaluationSettings, {"regions": ()}, "evaluation.regions is empty"),
+        (EvaluationSettings, {"baselines": ("policy",)}, "always compared"),
+    ],
+)
+def test_settings_that_no_stage_can_use_are_refused(
+    kind: type[LearningSettings | EvaluationSettings], values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        kind(**values)
+
+
+def test_a_file_in_the_place_of_the_runs_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run").touch()
+    with pytest.raises(SettingsError, match="is a file"):
+        Run.create(tmp_path / "run", TINY, QUIET)
 
 
 def test_a_weak_arm_gets_a_lower_command_limit_unless_told_otherwise(tmp_path: Path) -> None:

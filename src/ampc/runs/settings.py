@@ -36,6 +36,20 @@ class LearningSettings:
     workers: int | None = None
     """Policies trained at a time, each by a process of its own; None for one a core."""
 
+    def __post_init__(self) -> None:
+        for name in ("architectures", "seeds"):
+            values = getattr(self, name)
+            if not values:
+                raise SettingsError(f"learning.{name} is empty; name at least one")
+            if len(set(values)) < len(values):
+                raise SettingsError(f"learning.{name} {values} names one twice")
+        if min(self.seeds) < 0:
+            raise SettingsError(f"learning.seeds {self.seeds}: seeds must not be negative")
+        for name in ("hidden_size", "layers", "workers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SettingsError(f"learning.{name} is {value}; it must be at least 1")
+
 
 @dataclass(frozen=True)
 class EvaluationSettings:
@@ -53,6 +67,19 @@ class EvaluationSettings:
     """Tasks on which the time per step of all controllers, literal IPOPT included, is measured in turns."""
     benchmark: BenchmarkSettings = field(default_factory=BenchmarkSettings)
     """How the benchmark is run, and what counts as success."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("tasks_per_region", 1), ("latency_tasks", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise SettingsError(
+                    f"evaluation.{name} is {getattr(self, name)}; it must be at least {least}"
+                )
+        if not self.regions:
+            raise SettingsError(f"evaluation.regions is empty; name at least one of {', '.join(REGIONS)}")
+        if "policy" in self.baselines:
+            raise SettingsError(
+                "evaluation.baselines names 'policy', but a run's policies are always compared; leave it out"
+            )
 
 
 @dataclass(frozen=True)
@@ -87,9 +114,6 @@ class RunSettings:
                 f"collection.seed and evaluation.seed are both {self.collection.seed}: the policies would be"
                 " judged on tasks they were trained on; choose different seeds"
             )
-        for name in ("architectures", "seeds"):
-            if not getattr(self.learning, name):
-                raise SettingsError(f"learning.{name} is empty; name at least one")
 
 
 def resolve(settings: RunSettings, console: Console | None) -> RunSettings:
