@@ -156,8 +156,10 @@ def test_sources_name_the_arm_they_built() -> None:
     assert with_segments(load_robot("flexible-arm"), 10).fingerprint == arm(10).fingerprint
     with pytest.raises(RobotError, match="not a flexible arm"):
         with_segments(load_robot("rigid-arm"), 3)
-    for wrong in ("flexible-arn", "flexible-arm-x"):
-        with pytest.raises(RobotError, match="flexible-arm"):
+    with pytest.raises(RobotError, match=r"did you mean flexible-arm\?"):
+        load_robot("flexible-arn")
+    for wrong in ("flexible-arm-x", "flexible-arm--1"):
+        with pytest.raises(RobotError, match="number of passive joints per link"):
             load_robot(wrong)
 
 

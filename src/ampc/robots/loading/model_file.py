@@ -188,6 +188,11 @@ def _refuse_not_a_number(root: ET.Element, path: Path) -> None:
 def _no_such_file(source: str | Path, path: Path) -> str:
     suffixes = (".xml", ".urdf", ".toml")
     built_in = (*BUILT_IN, FLEXIBLE_ARM)
+    if path.name.startswith(f"{FLEXIBLE_ARM}-"):
+        return (
+            f"there is no robot '{source}': what follows '{FLEXIBLE_ARM}-' is the number of passive"
+            f" joints per link, a whole number from 0, as in {FLEXIBLE_ARM}-10"
+        )
     names = [*built_in, *(file.name for file in path.parent.glob("*") if file.suffix in suffixes)]
     near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"built in are: {', '.join(built_in)}"
