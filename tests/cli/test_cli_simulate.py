@@ -25,7 +25,7 @@ def test_goal_in_the_wall_holds_the_arm_and_says_why(capsys: pytest.CaptureFixtu
     assert main(["simulate", "flexible-arm", "--goal", "0.5", "-0.4", "0.5", "--duration", "1"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "within 10 mm at the end no" in shown
-    assert "wall" in shown
+    assert shown.count("inside 'wall'") == 1
 
 
 def test_rigid_arm_with_a_payload_that_the_expert_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,3 +63,19 @@ def test_without_a_library_to_draw_the_episode_still_counts(
 def test_unknown_kind_of_picture_is_refused_before_the_episode(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", "rigid-arm", "--out", "episode.gif"]) == 2
     assert "ends in .mp4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--duration", "nan"], "an episode of nan s has no end"),
+        (["--duration", "inf"], "an episode of inf s has no end"),
+        (["--task", "-1"], "counted from 0"),
+        (["--plant", "flexible-arm-10"], "has a motor at every joint"),
+    ],
+)
+def test_options_that_make_no_episode_are_refused(
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["simulate", "rigid-arm", *arguments]) == 2
+    assert reason in capsys.readouterr().err

@@ -18,7 +18,7 @@ class Check:
     """Say in plain words what is wrong or missing with an arm's model. Exit status 1 if it cannot be used."""
 
     robot: Robot
-    """Name of a built-in arm, or path of an MJCF (.xml) or URDF (.urdf) file."""
+    """rigid-arm, flexible-arm, or path of an MJCF (.xml), URDF (.urdf) or flexible arm's settings (.toml)."""
     end_effector: str | None = None
     """Site or body that is the end effector; by default found by its name or at the tip."""
     goal: Annotated[tuple[tuple[float, float, float], ...], tyro.conf.UseAppendAction] = ()
@@ -65,7 +65,7 @@ class Distill:
     """
 
     robot: Robot
-    """Name of a built-in arm, or path of an MJCF (.xml) or URDF (.urdf) file."""
+    """rigid-arm, or path of an MJCF (.xml) or URDF (.urdf) file, with a motor at every joint."""
     out: Path
     """Folder of the run."""
     settings: Annotated[RunSettings, Flat] = field(default_factory=RunSettings)

@@ -30,8 +30,15 @@ def simulate(options: Simulate, console: Console) -> int:
         raise SettingsError(
             f"--out {options.out}: give a file that ends in .mp4 (film), .png (last state) or .html (page)"
         )
+    if options.task < 0:
+        raise SettingsError(f"--task {options.task}: sampled tasks are counted from 0")
     model = load_robot(options.robot, options.end_effector)
     flexible = model.n_actuated < model.n_joints
+    if options.plant is not None and not flexible:
+        raise SettingsError(
+            f"--plant {options.plant}: only an arm with flexible links can have another arm as its plant;"
+            f" {model.name} has a motor at every joint"
+        )
     setup: EpisodeSetup | FlexibleSetup
     if flexible:
         setup = FlexibleSetup(
@@ -86,7 +93,8 @@ def _print(episode: Episode, robot: Robot, console: Console) -> None:
     )
     table.add_row("fallbacks", str(metrics.fallback_steps))
     console.print(table)
-    for row, reason in episode.fallbacks[:3]:
+    first_rows = {reason: row for row, reason in reversed(episode.fallbacks)}
+    for reason, row in sorted(first_rows.items(), key=lambda item: item[1])[:3]:
         console.print(f"[yellow]at {episode.time[row]:.3f} s:[/] {reason}", highlight=False)
 
 

@@ -1,5 +1,6 @@
 """The closed loop: one plant, one controller, one task."""
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Protocol
@@ -74,6 +75,8 @@ def run_episode(
             f"controller {controller.name!r} runs every {controller.control_period:g} s but the plant expects"
             f" a torque every {period:g} s; give both the same control period"
         )
+    if not math.isfinite(duration):
+        raise SettingsError(f"an episode of {duration:g} s has no end; give its duration in seconds")
     n_steps = round(duration / period)
     if n_steps < 1:
         raise SettingsError(
