@@ -87,7 +87,7 @@ def _die_with_parent() -> None:
 
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Ctrl-C reaches the parent after the block, and processes that it starts inside not even while they import."""
+    """Ctrl-C reaches the parent after the block, and processes started inside not even while they import."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
