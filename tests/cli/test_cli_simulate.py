@@ -22,7 +22,7 @@ def test_softer_links_and_goals_of_the_user(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_goal_in_the_wall_holds_the_arm_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["simulate", "flexible-arm", "--goal", "0.5", "-0.4", "0.5", "--duration", "1"]) == 0
+    assert main(["simulate", "flexible-arm", "--goal", "0.5", "-0.4", "0.5", "--duration", "1"]) == 1
     shown = " ".join(capsys.readouterr().out.split())
     assert "within 10 mm at the end no" in shown
     assert shown.count("inside 'wall'") == 1

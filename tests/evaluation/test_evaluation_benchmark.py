@@ -16,7 +16,7 @@ from rich.console import Console
 from toy_loop import ToySetup, toy_tasks
 
 from ampc.errors import DatasetError, SettingsError, UnreachableGoalError
-from ampc.evaluation.benchmark import Benchmark, BenchmarkSettings, setup_fingerprint
+from ampc.evaluation.benchmark import Benchmark, BenchmarkSettings, code_fingerprint, setup_fingerprint
 from ampc.evaluation.metrics import MetricSettings
 from ampc.evaluation.results import BenchmarkResult
 
@@ -208,3 +208,16 @@ def test_nonsense_is_refused(tmp_path):
     result = run(tmp_path, {"expert": ToySetup()})
     with pytest.raises(DatasetError, match="no 'lqr' in 'interior'; controllers are expert"):
         result.values("lqr", "interior", "rmse")
+
+
+def test_code_that_decides_results_is_part_of_the_fingerprint(tmp_path: Path) -> None:
+    def fingerprint(**sources: str) -> bytes:
+        for name, text in sources.items():
+            (tmp_path / name).mkdir(exist_ok=True)
+            (tmp_path / name / "module.py").write_text(text)
+        code_fingerprint.cache_clear()
+        return code_fingerprint(tmp_path)
+
+    before = fingerprint(control="a = 1", report="b = 1")
+    assert fingerprint(report="b = 2") == before
+    assert fingerprint(control="a = 2") != before

@@ -110,6 +110,24 @@ def test_a_refused_training_leaves_the_settings_of_what_was_trained(finished: Ru
     assert Run.open(finished.folder, QUIET).settings == finished.settings
 
 
+def test_a_run_goes_on_with_more_episodes_and_other_later_stages(tmp_path: Path) -> None:
+    Run.create(tmp_path / "run", TINY, QUIET).collect()
+    more = dataclasses.replace(
+        TINY,
+        collection=dataclasses.replace(TINY.collection, episodes=14),
+        evaluation=dataclasses.replace(TINY.evaluation, tasks_per_region=3),
+    )
+    assert Run.create(tmp_path / "run", more, QUIET).collect().n_episodes == 14
+    assert Run.open(tmp_path / "run", QUIET).settings == more
+
+
+def test_an_arm_that_the_expert_cannot_drive_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    settings = dataclasses.replace(TINY, robot=RobotSettings("flexible-arm"))
+    with pytest.raises(SettingsError, match="ampc simulate"):
+        Run.create(tmp_path / "run", settings, QUIET)
+    assert not (tmp_path / "run").exists()
+
+
 def test_training_and_evaluating_on_the_same_tasks_is_refused() -> None:
     with pytest.raises(SettingsError, match="judged on tasks they were trained on"):
         RunSettings(evaluation=EvaluationSettings(seed=0))
@@ -166,5 +184,6 @@ def test_stages_out_of_order_say_what_comes_first(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="holds no run"):
         Run.open(tmp_path / "nothing")
     run = Run.create(tmp_path / "run", TINY, QUIET)
-    with pytest.raises(PolicyError, match="ampc train"):
-        run.evaluate()
+    for stage in (run.export, run.evaluate):
+        with pytest.raises(PolicyError, match="ampc train"):
+            stage()

@@ -72,6 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AmpcError as error:
         errors.print("[bold red]error:[/]", escape("\n".join([str(error), *getattr(error, "__notes__", [])])))
         return 2
+    except OSError as error:  # a full disk, a folder without permission
+        errors.print("[bold red]error:[/]", escape(str(error)))
+        return 2
     except KeyboardInterrupt:
         errors.print("stopped; what is finished is kept, and the same command goes on")
         return 130

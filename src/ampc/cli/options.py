@@ -30,6 +30,7 @@ class Simulate:
     """Run one episode of an arm and film it.
 
     A rigid arm is driven by the expert MPC, an arm with flexible links by the rest-to-rest controller.
+    Exit status 1 if the controller was in a fallback at the end, such as for a goal out of reach.
     """
 
     robot: Robot

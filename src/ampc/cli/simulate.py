@@ -52,7 +52,7 @@ def simulate(options: Simulate, console: Console) -> int:
     _print(episode, plant.robot, console)
     if options.out is not None:
         _show(episode, plant.robot, options.out, console)
-    return 0
+    return int(any(row == len(episode) - 1 for row, _ in episode.fallbacks))
 
 
 def _finer(source: str) -> str:

@@ -90,7 +90,7 @@ def build_controller(settings: ControllerSettings, robot: Robot, plant: PlantSet
         passive = [name for i, name in enumerate(robot.joint_names) if i not in robot.actuated]
         raise SettingsError(
             f"controller {settings.kind!r} needs a motor at every joint; {robot.name} has none at"
-            f" {', '.join(passive)}"
+            f" {', '.join(passive)}. An arm with flexible links can be run with: ampc simulate"
         )
     law = _build_law(settings, robot)
     torque_law = settings.torque_law

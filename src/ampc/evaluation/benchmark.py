@@ -1,6 +1,6 @@
 """Controllers on the same tasks, in parallel processes, resumable at any moment.
 
-Every chunk of tasks of one controller is one file, named by the hash of all that its content depends on:
+Every chunk of tasks of one controller is one file, named by the hash of all that its content depends on: code,
 setup, files the setup points to, robot, tasks, settings. A file that exists is therefore never run again, and
 a changed controller finds none of its old files.
 """
@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,6 +28,18 @@ from ampc.robots.robot import Robot
 from ampc.settings import to_dict
 from ampc.tasks.task import Task
 from ampc.workers import count_cores, run_in_processes
+
+CODE = (
+    "robots",
+    "chain",
+    "plants",
+    "solvers",
+    "control",
+    "policies",
+    "episodes",
+    "evaluation",
+)
+"""Rooms whose code decides what an episode and its figures are."""
 
 
 class Setup(Protocol):
@@ -166,7 +179,7 @@ class Benchmark:
 
 def setup_fingerprint(setup: Setup) -> str:
     """Hash of a setup: its settings, the arm, and the content of every file that it points to."""
-    digest = hashlib.sha256(ampc.__version__.encode())
+    digest = hashlib.sha256(code_fingerprint(Path(ampc.__file__).parent))
     digest.update(type(setup).__qualname__.encode())
     digest.update(_canonical(to_dict(setup)))
     digest.update(setup.build_robot().fingerprint.encode())
@@ -175,6 +188,16 @@ def setup_fingerprint(setup: Setup) -> str:
             if file.is_file():
                 digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+@cache
+def code_fingerprint(package: Path) -> bytes:
+    """Hash of a package's sources in the rooms of `CODE`: other code, other results."""
+    digest = hashlib.sha256()
+    for path in sorted(path for room in CODE for path in (package / room).rglob("*.*")):
+        if path.suffix in (".py", ".c", ".h"):
+            digest.update(path.read_bytes())
+    return digest.digest()
 
 
 def _paths_in(settings: Any) -> Iterator[Path]:

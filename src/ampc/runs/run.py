@@ -31,8 +31,14 @@ from ampc.policies.spec import Architecture, NetworkSettings, PolicySpec
 from ampc.provenance import provenance
 from ampc.robots import Robot, load_robot
 from ampc.runs.exported import ONNX_FILE, export_policy, is_exported
-from ampc.runs.settings import EvaluationSettings, LearningSettings, RunSettings, resolve
-from ampc.settings import differences, load_settings, save_settings, to_dict
+from ampc.runs.settings import (
+    EvaluationSettings,
+    LearningSettings,
+    RunSettings,
+    resolve,
+    shaping_demonstrations,
+)
+from ampc.settings import differences, load_settings, save_settings
 from ampc.tasks import Task, TaskSampler, convergence_by_region, save_tasks
 from ampc.workers import run_in_processes
 
@@ -61,27 +67,33 @@ class Run:
 
     @classmethod
     def create(cls, folder: str | Path, settings: RunSettings, console: Console | None = None) -> Self:
-        """Begin a run, or go on with one of the same settings.
+        """Begin a run, or go on with one whose demonstrations these settings would make.
+
+        More episodes than there are extend the demonstrations. Settings of later stages replace those of
+        before; what was trained with others is refused by the training itself, what was evaluated is redone.
 
         Raises:
-            SettingsError: If the folder holds a run of other settings; the message lists the differences.
+            SettingsError: If the folder's demonstrations were made with other settings; the message lists the
+                differences. Or if the expert cannot drive this arm.
             RobotError: If the robot cannot be loaded.
         """
         folder = Path(folder)
         run = cls(folder, resolve(settings, console), console)
+        run._setup(EXPERT_NAME).build()  # what cannot run is refused before anything is written
         path = folder / "settings.json"
         if path.exists():
-            changes = differences(to_dict(load_settings(RunSettings, path)), to_dict(run.settings))
+            changes = differences(
+                shaping_demonstrations(load_settings(RunSettings, path)), shaping_demonstrations(run.settings)
+            )
             if changes:
                 raise SettingsError(
                     f"{folder} holds a run of other settings:\n  " + "\n  ".join(changes) + "\n"
-                    "Choose another folder with --out, or change a stage with its own command"
+                    "Choose another folder with --out"
                 )
-        else:
-            if folder.is_file():
-                raise SettingsError(f"{folder} is a file; a run needs a folder, which may be a new one")
-            folder.mkdir(parents=True, exist_ok=True)
-            save_settings(run.settings, path)
+        elif folder.is_file():
+            raise SettingsError(f"{folder} is a file; a run needs a folder, which may be a new one")
+        folder.mkdir(parents=True, exist_ok=True)
+        save_settings(run.settings, path)
         return run
 
     @classmethod
@@ -179,6 +191,8 @@ class Run:
         exported: dict[str, Path] = {}
         with self._stage("export"):
             for name, folder in self.policies().items():
+                if not (folder / "policy.json").exists():
+                    raise PolicyError(f"{name} has not been trained; run: ampc train {self.folder}")
                 if not is_exported(folder):
                     parity = export_policy(folder, self.robot)
                     self.console.print(
@@ -192,6 +206,10 @@ class Run:
         settings = self.settings.evaluation
         folder = self.folder / "evaluation"
         with self._stage("evaluate"):
+            for name, path in self.policies().items():
+                self._policy_setup(
+                    name, path
+                ).build()  # a policy that does not fit is found before hours of work
             sampler = TaskSampler(self.robot, self.settings.tasks)
             tasks: dict[str, list[Task]] = {}
             for region in settings.regions:

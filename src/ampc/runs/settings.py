@@ -1,6 +1,7 @@
 """Everything that a run depends on, stage by stage."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from rich.console import Console
 
@@ -13,6 +14,7 @@ from ampc.learning import TrainingSettings
 from ampc.plants import PlantSettings
 from ampc.policies.spec import Architecture, InputSettings
 from ampc.robots import InverseKinematicsSettings, load_robot, suggested_command_limit
+from ampc.settings import to_dict
 from ampc.solvers import JointMPCSettings
 from ampc.tasks import REGIONS, Region, TaskSettings
 
@@ -130,3 +132,12 @@ def resolve(settings: RunSettings, console: Console | None) -> RunSettings:
                 )
             settings = replace(settings, mpc=replace(settings.mpc, command_limit=possible))
     return settings
+
+
+def shaping_demonstrations(settings: RunSettings) -> dict[str, Any]:
+    """The settings that a run's demonstrations depend on, as plain values: their number is not among them."""
+    values = to_dict(settings)
+    del values["learning"], values["evaluation"]
+    for name in ("episodes", "workers", "shard_episodes"):
+        del values["collection"][name]
+    return values
