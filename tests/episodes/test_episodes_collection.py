@@ -258,3 +258,11 @@ def test_progress_in_a_log_is_plain_lines(tmp_path, monkeypatch):
     assert "labels/s" in lines[0]
     assert lines[-1].startswith("collected 9 of 9 episodes")
     assert "\x1b" not in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("max_duration", 0.0), ("settle_tolerance", -1.0), ("hold", -0.1)]
+)
+def test_times_and_tolerances_out_of_range_are_refused(name: str, value: float) -> None:
+    with pytest.raises(SettingsError, match=f"collection.{name}"):
+        CollectionSettings(**{name: value})

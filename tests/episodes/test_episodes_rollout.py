@@ -106,3 +106,10 @@ def test_mismatched_rates_and_empty_episodes_are_refused() -> None:
         run_episode(Integrator(), fast, TASK, duration=1.0)
     with pytest.raises(SettingsError, match="shorter than one control period"):
         run_episode(Integrator(), Damper(), TASK, duration=0.01)
+
+
+def test_an_episode_that_starts_settled_has_at_least_one_row() -> None:
+    at_goal = Task(0, "interior", np.zeros(1), np.zeros(3), np.zeros(1), seed=0)
+    episode = run_episode(Integrator(), Damper(), at_goal, duration=1.0, stop=StopRule(hold=0.0))
+    assert len(episode) == 1
+    assert episode.settled_at == 0.0

@@ -1,5 +1,6 @@
 """Demonstrations by the thousand: closed loops in parallel processes, stored so that they survive a kill."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,13 @@ class CollectionSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise SettingsError(f"collection.{name} is {value}; it must be at least 1")
+        for name in ("max_duration", "settle_tolerance"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise SettingsError(
+                    f"collection.{name} is {getattr(self, name)}; it must be positive and finite"
+                )
+        if not 0.0 <= self.hold < math.inf:
+            raise SettingsError(f"collection.hold is {self.hold}; it must be a time in seconds, not negative")
         if not self.regions:
             raise SettingsError("collection.regions is empty; name at least one, such as 'interior'")
 

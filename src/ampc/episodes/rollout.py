@@ -103,7 +103,7 @@ def run_episode(
         if stop is not None:
             if settled_at is None and _settled(plant.q, plant.dq, reference, stop.tolerance):
                 settled_at = measurement.time
-            if settled_at is not None and measurement.time - settled_at >= stop.hold - 1e-9:
+            if k and settled_at is not None and measurement.time - settled_at >= stop.hold - 1e-9:
                 length = k
                 break
         started = time.perf_counter()

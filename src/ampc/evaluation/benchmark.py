@@ -1,8 +1,8 @@
 """Controllers on the same tasks, in parallel processes, resumable at any moment.
 
-Every chunk of tasks of one controller is one file, named by the hash of all that its content depends on: code,
-setup, files the setup points to, robot, tasks, settings. A file that exists is therefore never run again, and
-a changed controller finds none of its old files.
+Every chunk of tasks of one controller is one file, named by the hash of all that its content depends on:
+code, setup, files that it points to, robot, tasks, settings. A file that exists is therefore never run again,
+and a changed controller finds none of its old files.
 """
 
 import dataclasses

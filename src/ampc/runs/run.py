@@ -5,16 +5,14 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 from rich.console import Console
 
 from ampc.episodes.collection import collect
 from ampc.episodes.dataset import Dataset
 from ampc.episodes.files import write_json
-from ampc.episodes.setup import ControllerKind, ControllerSettings, EpisodeSetup
 from ampc.errors import PolicyError, SettingsError
 from ampc.evaluation import (
     Benchmark,
@@ -26,11 +24,9 @@ from ampc.evaluation import (
     summarise,
 )
 from ampc.evaluation.verdicts import EXPERT, PAPER, SEQUENCE_MODELS, STRICT, Verdict
-from ampc.learning import TrainingSettings
-from ampc.policies.spec import Architecture, NetworkSettings, PolicySpec
 from ampc.provenance import provenance
-from ampc.robots import Robot, load_robot
 from ampc.runs.exported import ONNX_FILE, export_policy, is_exported
+from ampc.runs.plan import EXPERT_NAME, RunPlan
 from ampc.runs.settings import (
     EvaluationSettings,
     LearningSettings,
@@ -42,11 +38,8 @@ from ampc.settings import differences, load_settings, save_settings
 from ampc.tasks import Task, TaskSampler, convergence_by_region, save_tasks
 from ampc.workers import run_in_processes
 
-EXPERT_NAME: ControllerKind = "mpc"
-"""Name of the expert in tables and figures."""
 
-
-class Run:
+class Run(RunPlan):
     """A run's folder and its stages.
 
     Example:
@@ -61,8 +54,7 @@ class Run:
 
     def __init__(self, folder: Path, settings: RunSettings, console: Console | None = None) -> None:
         """Wrap a folder; use `create` or `open`."""
-        self.folder = folder
-        self.settings = settings
+        super().__init__(folder, settings)
         self.console = console or Console()
 
     @classmethod
@@ -79,7 +71,7 @@ class Run:
         """
         folder = Path(folder)
         run = cls(folder, resolve(settings, console), console)
-        run._setup(EXPERT_NAME).build()  # what cannot run is refused before anything is written
+        run.setup(EXPERT_NAME).build()  # what cannot run is refused before anything is written
         path = folder / "settings.json"
         if path.exists():
             changes = differences(
@@ -119,11 +111,6 @@ class Run:
         self.settings = dataclasses.replace(self.settings, learning=learning, evaluation=evaluation)
         save_settings(self.settings, self.folder / "settings.json")
 
-    @cached_property
-    def robot(self) -> Robot:
-        """The arm."""
-        return load_robot(self.settings.robot.source, self.settings.robot.end_effector)
-
     @property
     def dataset(self) -> Dataset:
         """The demonstrations.
@@ -133,23 +120,11 @@ class Run:
         """
         return Dataset.open(self.folder / "dataset")
 
-    def policies(self) -> dict[str, Path]:
-        """Name and folder of each policy that the settings ask for, trained or not."""
-        settings = self.settings.learning
-        several = len(settings.seeds) > 1
-        return {
-            f"{architecture}-{seed}" if several else architecture: self.folder
-            / "policies"
-            / f"{architecture}-{seed}"
-            for architecture in settings.architectures
-            for seed in settings.seeds
-        }
-
     def collect(self) -> Dataset:
         """Collect the demonstrations."""
         with self._stage("collect"):
             return collect(
-                self._setup(EXPERT_NAME),
+                self.setup(EXPERT_NAME),
                 self.settings.tasks,
                 self.settings.collection,
                 self.folder / "dataset",
@@ -166,25 +141,6 @@ class Run:
             else:
                 for name in run_in_processes(_train, jobs, self.settings.learning.workers):
                     self.console.print(f"[bold]{name}[/] is trained")
-
-    def specification(self, name: str) -> tuple[PolicySpec, TrainingSettings]:
-        """What one of `policies` is, and how it is trained."""
-        settings = self.settings.learning
-        architecture, seed = self.policies()[name].name.rsplit("-", 1)
-        network = NetworkSettings(
-            architecture=cast(Architecture, architecture),
-            hidden_size=settings.hidden_size,
-            layers=settings.layers,
-        )
-        spec = PolicySpec.for_robot(
-            self.robot,
-            self.settings.plant.control_period,
-            (self.settings.mpc.command_limit,) * self.robot.n_actuated,
-            self.settings.torque_law,
-            settings.inputs,
-            network,
-        )
-        return spec, dataclasses.replace(settings.training, seed=int(seed))
 
     def export(self) -> dict[str, Path]:
         """Write ``policy.onnx`` into every policy's folder; name and path of each."""
@@ -207,7 +163,7 @@ class Run:
         folder = self.folder / "evaluation"
         with self._stage("evaluate"):
             for name, path in self.policies().items():
-                self._policy_setup(
+                self.policy_setup(
                     name, path
                 ).build()  # a policy that does not fit is found before hours of work
             sampler = TaskSampler(self.robot, self.settings.tasks)
@@ -219,8 +175,8 @@ class Run:
                 tasks[region] = sampler.sample(settings.tasks_per_region, region, settings.seed)
                 path = self.folder / "tasks" / f"{region}.parquet"
                 save_tasks(path, tasks[region], self.robot, self.settings.tasks, settings.seed)
-            result = Benchmark(folder, self._setups(), tasks, settings.benchmark).run(self.console)
-            groups = self._seed_groups()
+            result = Benchmark(folder, self.setups(), tasks, settings.benchmark).run(self.console)
+            groups = self.seed_groups()
             summary = summarise(result, EXPERT_NAME, groups=groups, familiar=self.settings.collection.regions)
             summary.save(folder)
             verdicts = judge(summary, EXPERT_NAME, EXPERT)
@@ -241,7 +197,7 @@ class Run:
         """Time all controllers step by step in turns, literal IPOPT included, on so many tasks."""
         settings = self.settings.evaluation
         timed = TaskSampler(self.robot, self.settings.tasks).sample(tasks, "interior", settings.seed)
-        setups = {**self._setups(), "mpc-ipopt": self._setup("mpc-ipopt")}
+        setups = {**self.setups(), "mpc-ipopt": self.setup("mpc-ipopt")}
         return measure_latency(setups, timed, settings.benchmark.duration)
 
     def report(self) -> Path:
@@ -250,45 +206,6 @@ class Run:
 
         with self._stage("report"):
             return build_report(self.folder)
-
-    def _setups(self) -> dict[str, EpisodeSetup]:
-        """Recipe of every controller that is compared, by name, the expert first."""
-        kinds: tuple[ControllerKind, ...] = (EXPERT_NAME, *self.settings.evaluation.baselines)
-        setups: dict[str, EpisodeSetup] = {kind: self._setup(kind) for kind in kinds}
-        return setups | {name: self._policy_setup(name, path) for name, path in self.policies().items()}
-
-    def _setup(self, kind: ControllerKind) -> EpisodeSetup:
-        settings = self.settings
-        controller = ControllerSettings(
-            kind=kind,
-            mpc=settings.mpc,
-            torque_law=settings.torque_law,
-            inverse_kinematics=settings.inverse_kinematics,
-            name=kind,
-        )
-        return EpisodeSetup(settings.robot, controller, settings.plant)
-
-    def _policy_setup(self, name: str, folder: Path) -> EpisodeSetup:
-        path = folder / ONNX_FILE
-        if not path.exists():
-            raise PolicyError(
-                f"{path} is missing; run: ampc train {self.folder} && ampc export {self.folder}"
-            )
-        if not is_exported(folder):
-            raise PolicyError(f"{path} is not that of the trained policy; run: ampc export {self.folder}")
-        setup = self._setup("policy")
-        return dataclasses.replace(
-            setup, controller=dataclasses.replace(setup.controller, policy=path, name=name)
-        )
-
-    def _seed_groups(self) -> dict[str, tuple[str, ...]]:
-        settings = self.settings.learning
-        if len(settings.seeds) == 1:
-            return {}
-        return {
-            architecture: tuple(f"{architecture}-{seed}" for seed in settings.seeds)
-            for architecture in settings.architectures
-        }
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
