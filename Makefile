@@ -9,7 +9,7 @@ RUN ?= runs/quickstart
 .PHONY: help quickstart test lint clean
 
 help:
-	@echo "make quickstart   set up, distil the rigid arm's MPC at a small budget, write the report (about 6 minutes)"
+	@echo "make quickstart   set up, distil the rigid arm's MPC at a small budget, write the report (about 3 minutes)"
 	@echo "make test         set up, check style and types, run all tests"
 	@echo "make clean        remove the environment (runs/ is kept)"
 
