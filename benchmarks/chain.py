@@ -5,6 +5,7 @@ the states of one motion of the flexible arm: raised by 0.5 rad, gravity held, a
 of the plant step, and CVODES on equations made for it, are in ``flexible_plant.py``.
 """
 
+import ctypes
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import tyro
 from ampc.arrays import FloatArray
 from ampc.chain import YawChain
 from ampc.chain.fallback import NumpyKernel
+from ampc.chain.library import c_model, c_step, load_library
 from ampc.chain.options import StepSettings
 from ampc.provenance import save_result
 from ampc.robots import Robot, RobotDynamics, load_robot
@@ -46,7 +48,7 @@ Call = Callable[[FloatArray, FloatArray], object]
 def main(settings: Settings) -> None:
     """Time everything, print a table, and write it if asked to."""
     rows: list[dict[str, str | int | float]] = []
-    print(f"{'n_seg':>5} {'quantity':26}{'by':30}{'p50 us':>9}{'p99':>9}{'max':>10}{'ratio':>9}")
+    print(f"{'n_seg':>5} {'quantity':26}{'by':34}{'p50 us':>9}{'p99':>9}{'max':>10}{'ratio':>9}")
     for n_seg in settings.segments:
         robot = load_robot(f"flexible-arm-{n_seg}")
         for quantity, candidates in groups(robot, settings):
@@ -61,7 +63,7 @@ def main(settings: Settings) -> None:
                 }  # fmt: skip
                 rows.append(row)
                 print(
-                    f"{n_seg:5} {quantity:26}{by:30}{p50:9.2f}{p99:9.2f}{row['max']:10.1f}{row['ratio']:9.2f}"
+                    f"{n_seg:5} {quantity:26}{by:34}{p50:9.2f}{p99:9.2f}{row['max']:10.1f}{row['ratio']:9.2f}"
                 )
     if settings.output is not None:
         chain = YawChain.from_robot(load_robot("flexible-arm-3"))
@@ -91,6 +93,7 @@ def groups(robot: Robot, settings: Settings) -> list[tuple[str, Candidates]]:
     every = (states, torques, settings.repeats)
     few = (states[:50], torques[:50], 1)
     radau, gauss = StepSettings(DT, "radau", 4), StepSettings(DT)
+    bare = BareStep(chain, gauss)
     return [
         (
             "acceleration",
@@ -109,6 +112,8 @@ def groups(robot: Robot, settings: Settings) -> list[tuple[str, Candidates]]:
             "and sensitivities",
             {
                 "YawChain": (lambda x, u: chain.step_with_sensitivities(x, u, DT), *every),
+                "the C call alone, warm-started": (bare, *every),
+                "an empty call, to subtract": (bare.overhead, *every),
                 "YawChain in NumPy": (
                     lambda x, u: numpy.step_with_sensitivities(x, u, gauss, None), *few,
                 ),
@@ -123,6 +128,37 @@ def groups(robot: Robot, settings: Settings) -> list[tuple[str, Candidates]]:
             },
         ),
     ]  # fmt: skip
+
+
+class BareStep:
+    """`chain_step` with sensitivities as a solver in C calls it: addresses at hand, nothing copied out.
+
+    What is left of Python is one ctypes call and two copies in; `overhead` does these for next to nothing.
+    """
+
+    def __init__(self, chain: YawChain, settings: StepSettings) -> None:
+        library, n, m = load_library(), chain.n_joints, len(chain.actuated)
+        model, step = c_model(chain.parameters), c_step(settings)
+        work = int(library.chain_workspace_size(n - 1, m))
+        self._x, self._u = np.zeros(2 * n), np.zeros(m)
+        stages = np.zeros((settings.substeps, 2, n))  # of the step before, as first guess
+        outputs = [stages, np.zeros(2 * n), np.zeros((2 * n, 2 * n)), np.zeros((2 * n, m)), np.zeros(work)]
+        addresses = [array.ctypes.data for array in outputs]
+        arguments = (ctypes.byref(model), step, self._x.ctypes.data, self._u.ctypes.data, *addresses)
+        self._kept = (model, step, outputs)
+        self._call = lambda: library.chain_step(*arguments)
+
+        self._nothing = lambda: library.chain_workspace_size(n - 1, m)
+
+    def __call__(self, x: FloatArray, u: FloatArray) -> None:
+        """One step."""
+        self._x[:], self._u[:] = x, u
+        self._call()
+
+    def overhead(self, x: FloatArray, u: FloatArray) -> None:
+        """The same without the step."""
+        self._x[:], self._u[:] = x, u
+        self._nothing()
 
 
 def motion(robot: Robot, chain: YawChain, steps: int) -> tuple[FloatArray, FloatArray]:
