@@ -16,6 +16,8 @@ from ampc.robots.dynamics import RobotDynamics
 from ampc.robots.robot import Robot
 
 _TOLERANCE = 1e-9
+_ANGLE_TOLERANCE = 1e-6
+"""Excess over a joint limit that counts as rounding [rad]: a straight arm is found to 1e-8 rad at best."""
 _SAME = 1e-6
 _TURN = 2.0 * np.pi
 
@@ -214,7 +216,7 @@ class StaticEquilibrium:
                 if distance < -_TOLERANCE:
                     yield f"{name} {-distance:.4g} m inside {obstacle.name!r}"
         for name, angle, (lower, upper) in zip(robot.joint_names, q, robot.position_limits, strict=True):
-            if not lower - _TOLERANCE <= angle <= upper + _TOLERANCE:
+            if not lower - _ANGLE_TOLERANCE <= angle <= upper + _ANGLE_TOLERANCE:
                 yield f"joint {name!r} at {angle:.4g} rad, outside its limits [{lower:g}, {upper:g}]"
         for joint, torque, (least, most) in zip(robot.actuated, u, robot.torque_limits, strict=True):
             if not least <= torque <= most:
