@@ -6,7 +6,7 @@ import numpy as np
 
 from ampc.arrays import FloatArray
 from ampc.control.controller import StepRecord
-from ampc.control.feedback import FeedbackLaw, Reference
+from ampc.control.feedback import FeedbackLaw, ObservesCommand, Reference
 from ampc.control.torque_laws import TorqueLaw
 from ampc.errors import UnreachableGoalError
 from ampc.plants.measurement import Measurement
@@ -114,6 +114,11 @@ class ArmController:
             command_saturated=saturated,
         )
         return torque
+
+    def observe_applied(self, torque: FloatArray, command: FloatArray) -> None:
+        """Tell the law what was sent in place of its last command, if it keeps a history of commands."""
+        if isinstance(self._law, ObservesCommand):
+            self._law.observe_command(command)
 
     def _command(self, q: FloatArray, dq: FloatArray, faults: list[str]) -> tuple[FloatArray, bool]:
         """The law's command and whether the law cut it, or braking with the reason appended to `faults`."""

@@ -1,7 +1,7 @@
 """The one interface that experts, baselines, policies and filtered policies share."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from ampc.arrays import FloatArray
 from ampc.plants.measurement import Measurement
@@ -25,6 +25,8 @@ class StepRecord:
     """Why it fell back, in plain words."""
     command_saturated: bool = False
     """Whether the feedback law's output was cut to its limit after being computed (policies only)."""
+    label: FloatArray | None = None
+    """Command that an expert in the controller's shadow would have given (m,); None without one."""
 
 
 class Controller(Protocol):
@@ -42,3 +44,19 @@ class Controller(Protocol):
 
     def act(self, measurement: Measurement) -> FloatArray:
         """Torque of the actuated joints for the next control period (m,) [N m]."""
+
+
+@runtime_checkable
+class ObservesApplied(Protocol):
+    """A controller that has to know what was sent to the motors where it was not its own torque.
+
+    Estimators, delay predictions and histories of commands need it whenever another controller drives.
+    """
+
+    def observe_applied(self, torque: FloatArray, command: FloatArray) -> None:
+        """Take what was sent in place of the last torque, after the last `act` and before the next.
+
+        Args:
+            torque: Torque of the actuated joints (m,) [N m], before the plant's limits.
+            command: The command that it comes from (m,), in the unit of `StepRecord.command`.
+        """

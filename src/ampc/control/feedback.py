@@ -1,7 +1,7 @@
 """The interface of feedback laws: joint state in, command out, with the goal fixed at reset."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -39,6 +39,14 @@ class FeedbackLaw(Protocol):
 
     def command(self, q: FloatArray, dq: FloatArray) -> FloatArray:
         """Command for the current joint state (m,); may raise, the controller around it catches."""
+
+
+@runtime_checkable
+class ObservesCommand(Protocol):
+    """A law that keeps a history of commands and must know those that were not its own."""
+
+    def observe_command(self, command: FloatArray) -> None:
+        """Take the command (m,) that was sent in place of the last one returned."""
 
 
 class ErrorFeedback:

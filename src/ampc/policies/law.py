@@ -92,6 +92,10 @@ class TorchPolicy:
         self._history.record_command(command)
         return command
 
+    def observe_command(self, command: FloatArray) -> None:
+        """Take the command (m,) that was sent in place of the last one into the history."""
+        self._history.record_command(command)
+
     def _tensor(self, values: NDArray[np.floating]) -> Tensor:
         """Batch of one, where the policy is and in its precision."""
         like = self._policy.features.mean

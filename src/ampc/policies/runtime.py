@@ -113,6 +113,10 @@ class OnnxPolicy:
         history.record_command(self._command)
         return np.array(command)
 
+    def observe_command(self, command: FloatArray) -> None:
+        """Take the command (m,) that was sent in place of the last one into the history."""
+        self._history.record_command(command)
+
     @property
     def raw_command(self) -> FloatArray:
         """The last command before saturation (m,)."""
