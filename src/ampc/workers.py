@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -29,6 +29,7 @@ def run_in_processes(
     workers: int | None = None,
     prepare: Callable[..., None] | None = None,
     arguments: tuple[Any, ...] = (),
+    follow: Callable[[Result], Sequence[Item]] | None = None,
 ) -> Iterator[Result]:
     """Do a piece of work for every item, in fresh processes with one thread each.
 
@@ -38,6 +39,7 @@ def run_in_processes(
         workers: Number of processes; None for one a core.
         prepare: Called in every worker once, before its first item.
         arguments: Of `prepare`.
+        follow: Further items that can be begun once there is this result.
 
     Yields:
         Results in the order in which they are finished.
@@ -49,16 +51,24 @@ def run_in_processes(
     if not items:
         return
     context = multiprocessing.get_context("spawn")  # forked copies of threaded libraries can hang
-    size = min(workers or count_cores(), len(items))
+    size = workers or count_cores()
+    if follow is None:
+        size = min(size, len(items))
     with (
         _environment(_ONE_THREAD),
         ProcessPoolExecutor(size, context, _start_worker, (prepare, arguments)) as pool,
     ):
         try:
             with _interrupts_held_back():
-                futures = [pool.submit(work, item) for item in items]
-            for future in as_completed(futures):
-                yield future.result()
+                running = {pool.submit(work, item) for item in items}
+            while running:
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    result = future.result()
+                    if follow is not None:
+                        with _interrupts_held_back():
+                            running |= {pool.submit(work, item) for item in follow(result)}
+                    yield result
         except BrokenProcessPool as error:
             raise AmpcError(
                 "a worker process died, perhaps killed for want of memory. What is finished is kept; run the"

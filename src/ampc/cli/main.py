@@ -24,6 +24,7 @@ from ampc.cli.options import (
     Evaluate,
     Export,
     Report,
+    Reproduce,
     Simulate,
     Train,
 )
@@ -46,6 +47,7 @@ VERBS: dict[str, tuple[type[Any], Callable[..., int]]] = {
     "report": (Report, verbs.report),
     "dataset": (Dataset, verbs.dataset),
     "bench": (Bench, verbs.bench),
+    "reproduce": (Reproduce, verbs.reproduce),
 }
 
 

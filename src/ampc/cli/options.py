@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -130,3 +130,21 @@ class Bench:
     """Folder of the run; its policies must have been exported."""
     tasks: int = 20
     """Tasks to run."""
+
+
+@dataclass(frozen=True)
+class Reproduce:
+    """Run studies, and write their tables and figures. Goes on after a stop; finished cells are kept."""
+
+    arm: tyro.conf.Positional[Literal["rigid", "flexible"]]
+    """Whose studies."""
+    study: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Name of a study; may be given several times. All of the arm by default."""
+    output: Path | None = None
+    """Folder for tables and figures; results/ARM by default, runs/quick/ARM for --quick."""
+    cells: Path = Path("runs/cells")
+    """Folder for finished cells."""
+    quick: bool = False
+    """Small versions that show the way, not the answer."""
+    workers: int | None = None
+    """Cells at a time; None for one a core."""

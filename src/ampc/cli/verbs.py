@@ -1,13 +1,25 @@
 """What every verb does: a few calls of the package, and printing."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ampc.cli.options import Bench, Check, Collect, Dataset, Distill, Evaluate, Export, Report, Train
+from ampc.cli.options import (
+    Bench,
+    Check,
+    Collect,
+    Dataset,
+    Distill,
+    Evaluate,
+    Export,
+    Report,
+    Reproduce,
+    Train,
+)
 from ampc.errors import RobotError, SettingsError
 from ampc.runs import Run
 
@@ -119,6 +131,17 @@ def bench(options: Bench, console: Console) -> int:
     console.print(
         latency_table(latency.figures("mpc"), "mpc"), latency_table(latency.figures("mpc-ipopt"), "mpc-ipopt")
     )
+    return 0
+
+
+def reproduce(options: Reproduce, console: Console) -> int:
+    """Run studies."""
+    from ampc.experiments import Store, choose
+    from ampc.experiments import reproduce as run_studies
+
+    output = options.output or Path("runs/quick" if options.quick else "results", options.arm)
+    studies = choose(options.arm, options.study)
+    run_studies(studies, Store(options.cells), output, options.quick, options.workers, console)
     return 0
 
 

@@ -1,5 +1,19 @@
-"""Ready-made runs: what to run, no machinery."""
+"""Ready-made runs by name, and studies: cells that are kept on disk, tables and figures made of them."""
 
+from ampc.experiments.cell import Cell, Store
 from ampc.experiments.presets import PRESETS, PresetName, preset
+from ampc.experiments.reproduce import reproduce
+from ampc.experiments.study import Findings, Study, choose, studies_of
 
-__all__ = ["PRESETS", "PresetName", "preset"]
+__all__ = [
+    "PRESETS",
+    "Cell",
+    "Findings",
+    "PresetName",
+    "Store",
+    "Study",
+    "choose",
+    "preset",
+    "reproduce",
+    "studies_of",
+]

@@ -1,0 +1,1 @@
+"""Studies of the arm with flexible links. Every module with a `STUDY` is one."""

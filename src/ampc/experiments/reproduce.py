@@ -1,0 +1,99 @@
+"""Running a study: what is missing of its cells, then its tables and figures."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ampc.errors import AmpcError
+from ampc.experiments.cell import Cell, Store, run_cell
+from ampc.experiments.study import Findings, Study
+from ampc.experiments.writing import write_study
+from ampc.workers import count_cores, run_in_processes
+
+
+def reproduce(
+    studies: Sequence[Study],
+    store: Store,
+    output: Path,
+    quick: bool = False,
+    workers: int | None = None,
+    console: Console | None = None,
+) -> dict[str, Findings]:
+    """Run studies one after the other; what is finished already is not run again.
+
+    Args:
+        studies: What to run.
+        store: Where finished cells are kept.
+        output: Receives a folder of tables and figures for each study.
+        quick: Run the small versions.
+        workers: Cells at a time, where the study has no say in it; None for one a core.
+        console: Where progress is shown.
+
+    Returns:
+        What each study has found.
+
+    Raises:
+        AmpcError: If a cell fails; what is finished is kept.
+    """
+    console = console or Console()
+    found = {}
+    for study in studies:
+        console.rule(f"[bold]{study.name}[/]: {study.title}")
+        cells = study.cells(quick)
+        run_cells(cells, store, study.workers or workers or count_cores(), console)
+        found[study.name] = study.findings(cells, store)
+        folder = output / study.name
+        write_study(folder, study, cells, store, found[study.name], quick)
+        console.print(f"{study.name}: [bold]{folder}[/]", soft_wrap=True)
+    return found
+
+
+def run_cells(cells: Mapping[str, Cell], store: Store, workers: int, console: Console) -> None:
+    """Run what is missing of some cells and of all that they need, each once its ingredients are there."""
+    everything = with_ingredients(cells)
+    missing = {name: cell for name, cell in everything.items() if not store.is_finished(cell)}
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("cells"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        done = len(everything) - len(missing)
+        bar = progress.add_task("cells", total=len(everything), completed=done)
+        for name in _execute(missing, store, workers):
+            progress.console.print(f"{name}: {store.seconds(everything[name]):.0f} s", highlight=False)
+            progress.advance(bar)
+
+
+def with_ingredients(cells: Mapping[str, Cell]) -> dict[str, Cell]:
+    """The cells and all that they need, each once, ingredients first and named after their first user."""
+    found: dict[str, Cell] = {}
+    seen: set[str] = set()
+
+    def visit(name: str, cell: Cell) -> None:
+        if cell.key not in seen:
+            seen.add(cell.key)
+            for ingredient in cell.ingredients:
+                visit(f"{type(ingredient).__name__} of {name}", ingredient)
+            found[f"{name} ({cell.key[:6]})" if name in found else name] = cell
+
+    for name, cell in cells.items():
+        visit(name, cell)
+    return found
+
+
+def _execute(missing: dict[str, Cell], store: Store, workers: int) -> Iterator[str]:
+    """Run cells as soon as their ingredients are finished, yielding names."""
+    waiting = dict(missing)
+
+    def ready() -> list[tuple[str, Cell, Store]]:
+        names = [name for name, cell in waiting.items() if all(map(store.is_finished, cell.ingredients))]
+        return [(name, waiting.pop(name), store) for name in names]
+
+    yield from run_in_processes(run_cell, ready(), workers, follow=lambda _: ready())
+    if waiting:
+        raise AmpcError(f"cells that wait for each other: {', '.join(waiting)}")

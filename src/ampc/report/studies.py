@@ -1,0 +1,104 @@
+"""Figures of studies: a figure of merit against a quantity, or of several methods, with intervals."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from ampc.report.plotting import plain_decades, styled
+from ampc.report.style import BAD, EXPERT, MUTED, OTHERS, POLICY
+
+COLORS = (EXPERT, POLICY, *OTHERS)
+WIDTH = 9.0
+"""Width of a figure [inch]."""
+
+Point = tuple[float, float, float]
+"""A figure, and the lower and upper end of its interval."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes."""
+
+    title: str
+    """What it is of."""
+    series: Mapping[str, Mapping[float | str, Point]]
+    """Figures by method (legend) and place on the horizontal axis: a number, or a word."""
+    label: str
+    """Vertical axis, with unit."""
+    x_label: str = ""
+    """Horizontal axis, with unit."""
+    log_x: bool = False
+    """Whether the horizontal axis is logarithmic."""
+    log_y: bool = False
+    """Whether the vertical axis is logarithmic."""
+    marks: Mapping[str, float] = field(default_factory=dict)
+    """Horizontal lines with their names, such as a bound."""
+
+
+@styled
+def draw_panels(panels: Sequence[Panel], columns: int = 2, share_y: bool = False) -> bytes:
+    """Draw panels side by side, with one legend, as PNG.
+
+    Numbers on the horizontal axis make lines with bands, words make dots with bars.
+    """
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(WIDTH, 0.5 + 2.7 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=share_y)
+    names = list(dict.fromkeys(name for panel in panels for name in panel.series))
+    colors = {name: COLORS[i % len(COLORS)] for i, name in enumerate(names)}
+    handles: dict[str, Any] = {}
+    for axis, panel in zip(axes.flat, panels, strict=False):
+        handles |= _draw(axis, panel, colors)
+    for axis in axes.flat[len(panels) :]:
+        axis.set_axis_off()
+    if len(names) > 1:
+        ordered = [handles[name] for name in names]
+        figure.legend(ordered, names, loc="outside upper left", ncols=min(5, len(names)))
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=130, metadata={"Software": None})
+    return file.getvalue()
+
+
+def _draw(axis: Axes, panel: Panel, colors: Mapping[str, str]) -> dict[str, Any]:
+    places = list(dict.fromkeys(place for points in panel.series.values() for place in points))
+    words = any(isinstance(place, str) for place in places)
+    handles: dict[str, Any] = {}
+    for rank, (name, points) in enumerate(panel.series.items()):
+        shift = 0.6 * ((rank + 0.5) / len(panel.series) - 0.5) if words else 0.0
+        x = np.array([places.index(place) + shift if words else float(place) for place in points])
+        y, low, high = (np.array([point[i] for point in points.values()], dtype=float) for i in range(3))
+        if words:
+            handles[name] = axis.errorbar(
+                x, y, (np.maximum(y - low, 0.0), np.maximum(high - y, 0.0)),
+                fmt="o", color=colors[name], markersize=4.5, elinewidth=1.4,
+            )  # fmt: skip
+        else:
+            (handles[name],) = axis.plot(x, y, "o-", color=colors[name], markersize=4)
+            axis.fill_between(x, low, high, color=colors[name], alpha=0.15, linewidth=0)
+    axis.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.label)
+    if panel.log_y:
+        axis.set_yscale("log")
+        plain_decades(axis, "y")
+    if words:
+        turn = 25 if sum(map(len, map(str, places))) > 60 else 0
+        axis.set_xticks(range(len(places)), [str(place) for place in places], rotation=turn)
+        axis.grid(axis="x", visible=False)
+    elif panel.log_x:
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(FixedLocator([float(place) for place in places]))
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    for name, level in panel.marks.items():
+        axis.axhline(level, color=BAD, linewidth=0.9, linestyle=(0, (4, 2)))
+        axis.annotate(
+            name, (0.0, level), xycoords=("axes fraction", "data"), xytext=(3, 3),
+            textcoords="offset points", color=MUTED, fontsize=7.5,
+        )  # fmt: skip
+    return handles
