@@ -306,7 +306,7 @@ DATA, EPISODES = "data/chunk-000/file-000.parquet", "meta/episodes/chunk-000/fil
         (lambda path: path.write_text("{"), "meta/info.json", "not valid JSON"),
         (lambda path: path.write_text("[]"), "meta/ampc.json", "damaged"),
         (lambda path: path.write_text('{"format_version": 99}'), "meta/ampc.json", "format version 99"),
-        (lambda path: path.write_text('{"format_version": 1}'), "meta/ampc.json", "damaged"),
+        (lambda path: path.write_text('{"format_version": 2}'), "meta/ampc.json", "damaged"),
         (lambda path: path.write_text('{"codebase_version": "v2.1"}'), "meta/info.json", "v2.1"),
         (lambda path: path.write_text('{"codebase_version": "v3.0"}'), "meta/info.json", "total_episodes"),
         (lambda path: path.unlink(), "meta/ampc.json", "not a dataset"),

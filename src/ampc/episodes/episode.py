@@ -60,6 +60,9 @@ class Episode:
     """True end-effector position after the last step (3,) [m]."""
     settled_at: float | None
     """When the arm first was within the stop rule's tolerance [s]; None if never, or without a rule."""
+    label: FloatArray | None = None
+    """Command that an expert in the controller's shadow would have given (T, m); None without one: the
+    command itself is then what there is to imitate."""
 
     def __len__(self) -> int:
         return len(self.time)

@@ -11,7 +11,7 @@ from ampc.provenance import git_commit
 from ampc.robots.robot import Robot
 from ampc.settings import differences, from_dict, to_dict
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of what this package adds to LeRobot's layout."""
 
 HEADER_PATH = "meta/ampc.json"

@@ -13,16 +13,15 @@ SECONDS_BETWEEN_LINES = 5.0
 class EpisodeProgress:
     """Counts episodes and the labels in them."""
 
-    def __init__(self, total: int, done: int, console: Console | None = None) -> None:
+    def __init__(self, done: int, console: Console | None = None) -> None:
         """Set up the display.
 
         Args:
-            total: Number of episodes of the whole job.
-            done: Number of them that were there before it started.
+            done: Number of episodes that were there before the job started.
             console: Where to print; None for standard error.
         """
         self.console = console or Console(stderr=True)
-        self._total = total
+        self._total = done
         self._episodes = self._done = done
         self._labels = 0
         self._started = self._last_line = time.monotonic()
@@ -35,7 +34,17 @@ class EpisodeProgress:
             console=self.console,
             disable=not self.console.is_terminal,
         )
-        self._task = self._bar.add_task("collect", total=total, completed=done, rate="-")
+        self._task = self._bar.add_task("collect", total=done, completed=done, rate="-")
+
+    @property
+    def began(self) -> bool:
+        """Whether episodes were made."""
+        return self._episodes > self._done
+
+    def expect(self, total: int) -> None:
+        """Take the number of episodes that the job will have when it is done, as far as is known."""
+        self._total = total
+        self._bar.update(self._task, total=total)
 
     @property
     def summary(self) -> str:

@@ -93,6 +93,7 @@ def run_episode(
     q, dq, end_effector = np.empty((n_steps, n)), np.empty((n_steps, n)), np.empty((n_steps, 3))
     measured_q, measured_dq, command, corrective, compensation, applied = np.empty((6, n_steps, m))
     torque_saturated, command_saturated = np.zeros((2, n_steps), dtype=bool)
+    labels: list[FloatArray] = []
     fallbacks: list[tuple[int, str]] = []
     settled_at: float | None = None
     length = n_steps
@@ -113,6 +114,8 @@ def run_episode(
         command[k] = record.command
         corrective[k], compensation[k] = record.corrective_torque, record.compensation_torque
         command_saturated[k] = record.command_saturated
+        if record.label is not None:
+            labels.append(record.label)
         measurement = plant.step(torque)
         applied[k], torque_saturated[k] = plant.applied_torque, plant.torque_saturated
         if record.status == "fallback" or plant.fault:
@@ -141,6 +144,7 @@ def run_episode(
         final_dq=plant.dq.copy(),
         final_end_effector=plant.end_effector.copy(),
         settled_at=settled_at,
+        label=np.array(labels) if labels else None,
     )
 
 

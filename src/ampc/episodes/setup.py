@@ -78,6 +78,13 @@ class EpisodeSetup:
         robot = self.build_robot()
         return MujocoPlant(robot, self.plant), build_controller(self.controller, robot, self.plant)
 
+    def build_learner(self, law: FeedbackLaw) -> ArmController:
+        """Make the controller by which a law that is still being learned drives the plant.
+
+        Its commands become torques, and its goals joint references, as those of `controller` do.
+        """
+        return _compose(self.controller, law, self.controller.torque_law, self.build_robot(), self.plant)
+
 
 def build_controller(settings: ControllerSettings, robot: Robot, plant: PlantSettings) -> ArmController:
     """Make a controller for a robot, running at the plant's control period.
@@ -99,6 +106,16 @@ def build_controller(settings: ControllerSettings, robot: Robot, plant: PlantSet
         torque_law = law.spec.torque_law
     if settings.name is not None:
         law.name = settings.name
+    return _compose(settings, law, torque_law, robot, plant)
+
+
+def _compose(
+    settings: ControllerSettings,
+    law: FeedbackLaw,
+    torque_law: TorqueLawName,
+    robot: Robot,
+    plant: PlantSettings,
+) -> ArmController:
     return ArmController(
         robot,
         law,

@@ -54,6 +54,19 @@ class DatasetWriter:
         else:
             header.write(folder)
 
+    def stored_lengths(self) -> dict[int, int]:
+        """Number of rows of each episode that is stored, finished or not, by its index.
+
+        Raises:
+            DatasetError: If a stored file is damaged.
+        """
+        finished = Dataset.read_records(self.folder, Dataset.count_episodes(self.folder))
+        lengths = {index: int(record["length"]) for index, record in enumerate(finished)}
+        for shard in find_shards(self.folder):
+            for index, record in zip(shard.episodes, shard.records, strict=True):
+                lengths[index] = int(record["length"])
+        return lengths
+
     def missing(self, episodes: int, shard_episodes: int) -> list[range]:
         """Runs of episodes that are still to be made.
 
@@ -64,9 +77,7 @@ class DatasetWriter:
         Raises:
             DatasetError: If a stored shard is damaged.
         """
-        stored = set(range(Dataset.count_episodes(self.folder)))
-        for shard in find_shards(self.folder):
-            stored.update(shard.episodes)
+        stored = self.stored_lengths()
         runs: list[range] = []
         for episode in range(episodes):
             if episode in stored:

@@ -1,0 +1,133 @@
+"""All that decides what a dataset holds, from which any process makes the same episodes."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ampc.control.controller import Controller
+from ampc.control.feedback import FeedbackLaw
+from ampc.episodes.collection_settings import CollectionSettings
+from ampc.episodes.episode import Episode
+from ampc.episodes.header import DatasetHeader
+from ampc.episodes.rollout import Plant, run_episode
+from ampc.episodes.shadow import OmniscientController, ShadowedController, ShadowSettings
+from ampc.robots.robot import Robot
+from ampc.settings import to_dict
+from ampc.tasks import Task, TaskSampler, TaskSettings
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A policy that drives during collection, with the expert in its shadow."""
+
+    policy: Path
+    """Folder of the saved policy."""
+    shadow: ShadowSettings
+    """How often the expert drives instead."""
+
+
+class Setup(Protocol):
+    """A frozen dataclass of plain settings from which any process builds the same expert and plant."""
+
+    def build_robot(self) -> Robot:
+        """Load the arm."""
+
+    def build(self) -> tuple[Plant, Controller]:
+        """Make the plant and the expert."""
+
+    def build_learner(self, law: FeedbackLaw) -> Controller:
+        """Make the controller by which a law that is being learned drives the plant."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a process needs to make the episodes of a dataset."""
+
+    setup: Setup
+    """Robot, expert and plant."""
+    tasks: TaskSettings
+    """What the tasks look like."""
+    settings: CollectionSettings
+    """Which tasks, and when episodes end."""
+    learner: Learner | None = None
+    """Who drives; None for the expert."""
+
+    def header(self) -> DatasetHeader:
+        """Header of the dataset; also the test that robot, plant and controllers can be built."""
+        plant, controller = self.controllers()
+        shaping = to_dict(self.settings)
+        for name in ("episodes", "workers", "shard_episodes", "max_labels"):
+            del shaping[name]
+        recorded: dict[str, Any] = {
+            **to_dict(self.setup),
+            "tasks": to_dict(self.tasks),
+            "collection": shaping,
+        }
+        del recorded["robot"]  # the fingerprint says it better than a path
+        if self.learner is not None:
+            recorded["learner"] = {
+                "policy": _digest(self.learner.policy),
+                "shadow": to_dict(self.learner.shadow),
+            }
+        robot = self.setup.build_robot()
+        return DatasetHeader.describe(robot, controller.name, plant.control_period, recorded)
+
+    def controllers(self) -> tuple[Plant, Controller]:
+        """The plant, and what drives it and labels its states."""
+        plant, expert = self.setup.build()
+        robot = self.setup.build_robot()
+        if self.settings.true_state:
+            expert = OmniscientController(plant, robot, expert)
+        if self.learner is None:
+            return plant, expert
+        # Torch is needed only where a policy drives.
+        from ampc.policies.law import TorchPolicy
+        from ampc.policies.policy import Policy
+
+        law = TorchPolicy(Policy.load(self.learner.policy, robot))
+        return plant, ShadowedController(expert, self.setup.build_learner(law), self.learner.shadow)
+
+
+class EpisodeMaker:
+    """One process's own plant, controllers and sampler."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        """Build what the recipe asks for.
+
+        Raises:
+            AmpcError: If robot, controllers, plant and tasks do not fit together.
+        """
+        self._settings = recipe.settings
+        self._plant, self._controller = recipe.controllers()
+        self._sampler = TaskSampler(recipe.setup.build_robot(), recipe.tasks)
+
+    def make(self, episodes: range) -> list[Episode]:
+        """The episodes with these indices."""
+        settings = self._settings
+        return [
+            run_episode(self._plant, self._controller, task, settings.max_duration, settings.stop)
+            for task in tasks_of_episodes(self._sampler, settings, episodes)
+        ]
+
+
+def tasks_of_episodes(sampler: TaskSampler, settings: CollectionSettings, episodes: range) -> list[Task]:
+    """Tasks of consecutive episodes: each region's own tasks, the regions taking turns."""
+    regions = settings.regions
+    places = range(episodes.start + settings.first_task, episodes.stop + settings.first_task)
+    tasks: dict[int, Task] = {}
+    for region in set(regions):
+        members = [place for place in places if regions[place % len(regions)] == region]
+        if not members:
+            continue
+        cycles, turn = divmod(members[0], len(regions))
+        first = cycles * regions.count(region) + regions[:turn].count(region)
+        drawn = sampler.sample(len(members), region, settings.seed, first)
+        tasks |= dict(zip(members, drawn, strict=True))
+    return [tasks[place] for place in places]
+
+
+def _digest(folder: Path) -> str:
+    """Fingerprint of a saved policy, by content."""
+    files = sorted(path for path in folder.glob("policy.*") if path.suffix in (".json", ".safetensors"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]

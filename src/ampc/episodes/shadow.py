@@ -1,0 +1,140 @@
+"""A learner that drives the arm while an expert, in its shadow, says what it would have done."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from ampc.arrays import FloatArray
+from ampc.control.controller import Controller, ObservesApplied, StepRecord
+from ampc.episodes.rollout import Plant
+from ampc.errors import SettingsError
+from ampc.plants.measurement import Measurement
+from ampc.robots.robot import Robot
+from ampc.tasks.task import Task
+
+Mixing = Literal["episode", "step"]
+
+_DRIVER_STREAM = 1
+"""Distinguishes the random numbers of who drives from those of the sensor noise, which have the same seed."""
+
+
+@dataclass(frozen=True)
+class ShadowSettings:
+    """How often the expert drives, and how that is decided."""
+
+    beta: float = 0.0
+    """Probability that the expert drives and not the learner."""
+    mixing: Mixing = "episode"
+    """Whether that is drawn once for each episode or for each step."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.beta <= 1.0:
+            raise SettingsError(f"shadow.beta is {self.beta}; it must be a probability from 0 to 1")
+
+
+class ShadowedController:
+    """The mixture of DAgger (Ross, Gordon and Bagnell 2011, algorithm 3.1) as a controller.
+
+    At each step the expert is asked; what it would have commanded is the step's label. The torque is the
+    expert's or the learner's, as drawn from the task's seed. Whoever did not drive is told what was sent, if
+    it has a use for that.
+
+    Attributes:
+        name: The expert's name.
+        reference: The expert's joint reference (n,) [rad], if it has one.
+    """
+
+    def __init__(self, expert: Controller, learner: Controller, settings: ShadowSettings) -> None:
+        """Put an expert in a learner's shadow.
+
+        Raises:
+            SettingsError: If the two run at different rates.
+        """
+        if abs(expert.control_period - learner.control_period) > 1e-9:
+            raise SettingsError(
+                f"expert {expert.name!r} runs every {expert.control_period:g} s, learner {learner.name!r} "
+                f"every {learner.control_period:g} s; give both the same control period"
+            )
+        self.name = expert.name
+        self.control_period = expert.control_period
+        self.reference: FloatArray | None = None
+        self.last_step = expert.last_step
+        self._expert, self._learner, self._settings = expert, learner, settings
+        self._generator = np.random.default_rng(0)
+        self._expert_drives = False
+
+    def reset(self, task: Task) -> None:
+        """Begin a task with both."""
+        self._expert.reset(task)
+        self._learner.reset(task)
+        self.reference = getattr(self._expert, "reference", None)
+        sequence = np.random.SeedSequence(task.seed, spawn_key=(_DRIVER_STREAM,))
+        self._generator = np.random.default_rng(sequence)
+        self._draw_driver()
+
+    def act(self, measurement: Measurement) -> FloatArray:
+        """Torque of whoever drives (m,) [N m]; never raises, since neither of the two does."""
+        if self._settings.mixing == "step":
+            self._draw_driver()
+        drives, watches = self._expert, self._learner
+        if not self._expert_drives:
+            drives, watches = watches, drives
+        torque = drives.act(measurement)
+        if watches is self._expert or self._settings.mixing == "step":
+            watches.act(measurement)
+            if isinstance(watches, ObservesApplied):
+                watches.observe_applied(torque, drives.last_step.command)
+        self.last_step = _labelled(drives.last_step, self._expert.last_step)
+        return torque
+
+    def _draw_driver(self) -> None:
+        self._expert_drives = bool(self._generator.random() < self._settings.beta)
+
+
+class OmniscientController:
+    """Any controller, told the plant's true state in place of the measurement.
+
+    An expert whose labels are free of measurement noise, to be had wherever data come from a simulation.
+
+    Attributes:
+        name: The controller's name.
+        control_period: Its control period [s].
+        reference: Its joint reference (n,) [rad], if it has one.
+        last_step: What its last call of `act` did.
+    """
+
+    def __init__(self, plant: Plant, robot: Robot, controller: Controller) -> None:
+        """Take the plant that measurements come from, its arm, and the controller."""
+        self.name = controller.name
+        self.control_period = controller.control_period
+        self.reference: FloatArray | None = None
+        self.last_step = controller.last_step
+        self._plant, self._actuated, self._controller = plant, robot.actuated, controller
+
+    def reset(self, task: Task) -> None:
+        """Begin a task."""
+        self._controller.reset(task)
+        self.reference = getattr(self._controller, "reference", None)
+
+    def act(self, measurement: Measurement) -> FloatArray:
+        """Torque for the true state (m,) [N m]; of the measurement only time and kind are read."""
+        plant, actuated = self._plant, self._actuated
+        end_effector = None if measurement.end_effector is None else plant.end_effector
+        truth = Measurement(measurement.time, plant.q[actuated], plant.dq[actuated], end_effector)
+        torque = self._controller.act(truth)
+        self.last_step = self._controller.last_step
+        return torque
+
+    def observe_applied(self, torque: FloatArray, command: FloatArray) -> None:
+        """Pass on what was sent in its place."""
+        if isinstance(self._controller, ObservesApplied):
+            self._controller.observe_applied(torque, command)
+
+
+def _labelled(step: StepRecord, expert: StepRecord) -> StepRecord:
+    """A step with the expert's command as label; a fallback of the expert's is one of the step's."""
+    if expert is step or expert.status == "ok":
+        return replace(step, label=expert.command)
+    reason = "; ".join(filter(None, (step.reason, f"expert: {expert.reason}")))
+    return replace(step, label=expert.command, status="fallback", reason=reason)
