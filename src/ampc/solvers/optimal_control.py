@@ -50,8 +50,6 @@ class Limit:
     """Largest value, or inf."""
     penalty: Penalty
     """Cost of exceeding it, times s_k."""
-    terminal_only: bool = False
-    """Whether it holds at the last node alone; else at all nodes but the first."""
     obstacle: int = -1
     """Number of the robot's obstacle, for ``distance`` and ``approach``."""
     slope: float = 0.0
@@ -74,7 +72,9 @@ class OptimalControlProblem:
         end_effector_weights: P_k for 0 < k < N, and P_N.
         torque_weights: Diagonal of R (m,).
         torque_limits: Lower and upper torque (m, 2) [N m].
-        limits: All constraint rows.
+        stage_limits: Limits at the nodes 0 < k < N.
+        terminal_limits: Limits at node N: the same, but that a joint which has to come to rest has rest
+            (0 <= dq <= 0) in the place of its speed limit.
     """
 
     def __init__(self, robot: Robot, settings: NonlinearMPCSettings | None = None) -> None:
@@ -94,7 +94,8 @@ class OptimalControlProblem:
         self.end_effector_weights = settings.stage.end_effector, settings.terminal.end_effector
         self.torque_weights = _expand("torque", settings.torque, robot.n_actuated)
         self.torque_limits = robot.torque_limits
-        self.limits = tuple(_limits(robot, settings))
+        self.stage_limits = tuple(_limits(robot, settings))
+        self.terminal_limits = tuple(_terminal_limits(robot, settings, self.stage_limits))
 
     @property
     def horizon(self) -> int:
@@ -150,11 +151,13 @@ class Plan:
     iterations: int
     """Iterations done: linearisations with the solution of their QP. With none, x and u are the plan before,
     moved on."""
+    change: float
+    """Largest change of a torque in the last iteration [N m]; NaN without one."""
     kkt: float
-    """Largest violation of the optimality conditions: at the last linearisation, so of the plan before its
-    last step. NaN if unknown."""
+    """Largest entry of the Lagrangian's gradient at the last linearisation, so for the plan before its last
+    step; NaN without one."""
     gap: float
-    """Largest gap ``|F(x_k, u_k) - x_{k+1}|`` at the last linearisation; NaN if unknown."""
+    """Largest gap ``|F(x_k, u_k) - x_{k+1}|`` there; NaN without one."""
     seconds: float
     """Time that the call took [s]."""
     linearisation_seconds: float = 0.0
@@ -244,7 +247,14 @@ def _limits(robot: Robot, settings: NonlinearMPCSettings) -> list[Limit]:
                 Limit("approach", point, 0.0, np.inf, settings.approach,
                       obstacle=obstacle, slope=slope, margin=margin)
             )  # fmt: skip
-    for joint in range(robot.n_joints):
-        penalty = settings.rest if joint in robot.actuated else settings.rest_passive
-        limits.append(Limit("velocity", joint, 0.0, 0.0, penalty, terminal_only=True))
     return [limit for limit in limits if limit.penalty.active]
+
+
+def _terminal_limits(robot: Robot, settings: NonlinearMPCSettings, stage: tuple[Limit, ...]) -> list[Limit]:
+    penalties = [
+        settings.rest if j in robot.actuated else settings.rest_passive for j in range(robot.n_joints)
+    ]
+    rest = [Limit("velocity", j, 0.0, 0.0, penalty) for j, penalty in enumerate(penalties) if penalty.active]
+    resting = {limit.index for limit in rest}
+    kept = [limit for limit in stage if not (limit.kind == "velocity" and limit.index in resting)]
+    return [*kept, *rest]
