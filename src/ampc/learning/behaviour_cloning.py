@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from rich.console import Console
@@ -61,18 +61,56 @@ def train_on_frames(
     """`train_policy` on frames from anywhere, such as several datasets together."""
     if spec.inputs.needs_reference:
         frames.require_references()
-    folder.mkdir(parents=True, exist_ok=True)
     training_episodes, validation_episodes = frames.split(
         settings.validation_share, settings.seed, settings.max_samples
     )
+    policy = make_policy(spec, frames, training_episodes, settings.seed)
+    provenance = {"learner": "behaviour cloning"}
+    return fit_policy(
+        policy, frames, training_episodes, validation_episodes, settings, folder, provenance, console
+    )
+
+
+def fit_policy(
+    policy: Policy,
+    frames: Frames,
+    training_episodes: IntArray,
+    validation_episodes: IntArray,
+    settings: TrainingSettings,
+    folder: Path,
+    provenance: dict[str, Any],
+    console: Console | None = None,
+) -> Policy:
+    """Fit a policy, whatever weights and normalisation it begins with, to some episodes' labels; save it.
+
+    Args:
+        policy: The policy, trained in place.
+        frames: Frames of all episodes.
+        training_episodes: Which of them to train on.
+        validation_episodes: Which of them decide when to stop and which weights to keep.
+        settings: The training protocol; validation share and largest number of samples are not read.
+        folder: Receives checkpoint, logs and, in the end, the policy.
+        provenance: What the policy's file is to say about how it was learned; part of what a training that
+            goes on must agree in.
+        console: Where progress goes; None for standard error.
+
+    Returns:
+        The policy with the least validation loss, in evaluation mode.
+
+    Raises:
+        SettingsError: If the folder holds another training, or the loss stops being finite.
+        PolicyError: If the checkpoint is damaged.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    spec = policy.spec
     training = make_samples(frames, training_episodes, spec, settings)
     validation = make_samples(frames, validation_episodes, spec, settings)
-    policy = make_policy(spec, frames, training_episodes, settings.seed)
     digest = _digest(frames)
     identity = {
         "policy": to_dict(dataclasses.replace(spec, training={})),
         "training": to_dict(settings),
         "demonstrations": digest,
+        **provenance,
     }
     state = fit(
         policy,
@@ -89,7 +127,7 @@ def train_on_frames(
         spec,
         training={
             **spec.training,
-            "learner": "behaviour cloning",
+            **provenance,
             "settings": to_dict(settings),
             "demonstrations": digest,
             "training_episodes": len(training_episodes),

@@ -1,7 +1,7 @@
 """Training samples as views of episodes: windows for memoryless networks, sequences for recurrent ones."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -65,11 +65,12 @@ class Frames:
     def from_columns(
         cls, columns: Mapping[str, "np.ndarray[Any, Any]"], starts: IntArray, lengths: IntArray
     ) -> "Frames":
-        """Frames from the columns of a dataset, whose commands were the ones that were applied.
+        """Frames from the columns of a dataset.
 
         Args:
             columns: ``observation.state``, ``observation.reference``, ``observation.goal`` and ``action``,
-                all frames in the order of the episodes.
+                all frames in the order of the episodes; ``action.applied`` where the commands that were
+                applied are not the labels.
             starts: Index of the first frame of each episode (E,).
             lengths: Frames of each episode (E,).
 
@@ -90,7 +91,8 @@ class Frames:
             torch.tensor(columns[name], dtype=torch.float32)
             for name in ("observation.state", "observation.reference", "observation.goal", "action")
         )
-        past_commands = torch.roll(commands, 1, dims=0)
+        applied = columns.get("action.applied", columns["action"])
+        past_commands = torch.roll(torch.tensor(applied, dtype=torch.float32), 1, dims=0)
         past_commands[torch.as_tensor(starts)] = 0.0
         return cls(
             states,
@@ -101,6 +103,13 @@ class Frames:
             torch.tensor(starts, dtype=torch.int64),
             torch.tensor(lengths, dtype=torch.int64),
         )
+
+    @classmethod
+    def joined(cls, parts: Sequence["Frames"]) -> "Frames":
+        """The episodes of several sets of frames, one set after the other."""
+        columns = {item.name: torch.cat([getattr(part, item.name) for part in parts]) for item in fields(cls)}
+        columns["starts"] = columns["lengths"].cumsum(0) - columns["lengths"]
+        return cls(**columns)
 
     def require_references(self) -> None:
         """Refuse frames without joint references.

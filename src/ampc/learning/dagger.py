@@ -1,0 +1,259 @@
+"""DAgger: the learner drives, the expert says what it would have done, and all of it is learned from.
+
+Ross, Gordon and Bagnell, "A Reduction of Imitation Learning and Structured Prediction to No-Regret Online
+Learning", AISTATS 2011, algorithm 3.1.
+"""
+
+import csv
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from ampc.arrays import IntArray
+from ampc.episodes.collection import CollectionSettings, Learner, Setup, collect
+from ampc.episodes.dataset import Dataset
+from ampc.episodes.files import read_json, write_atomically, write_json
+from ampc.episodes.shadow import ShadowSettings
+from ampc.errors import SettingsError
+from ampc.learning.behaviour_cloning import fit_policy, make_policy, require_fit
+from ampc.learning.dagger_settings import DaggerSettings
+from ampc.learning.settings import TrainingSettings
+from ampc.learning.windows import Frames
+from ampc.policies.policy import Policy
+from ampc.policies.spec import PolicySpec
+from ampc.settings import differences, to_dict
+from ampc.tasks import TaskSettings
+
+IDENTITY_FILE = "dagger.json"
+LOG_FILE = "rounds.csv"
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """Where labels come from."""
+
+    setup: Setup
+    """Robot, plant and expert."""
+    tasks: TaskSettings = dataclasses.field(default_factory=TaskSettings)
+    """What the tasks look like: also how their plants vary."""
+    collection: CollectionSettings = dataclasses.field(default_factory=CollectionSettings)
+    """Seed and regions of the tasks, length of the episodes, whether the expert sees the true state, number
+    of processes; the numbers of episodes and labels are DAgger's own."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """A line of ``rounds.csv``."""
+
+    round: int
+    """Number of the round; 0 are the demonstrations."""
+    beta: float
+    """Share of the driving that was the expert's."""
+    episodes: int
+    """Episodes of the round."""
+    labels: int
+    """Labels that the expert has given so far."""
+    final_error_median: float
+    """Median distance to the goal at the end of the round's episodes [m]: how well who drove did."""
+    final_error_p95: float
+    """Its 95th percentile [m]."""
+    epochs: int
+    """Epochs of the training that followed."""
+    validation_loss: float
+    """Least validation loss of that training, on all rounds so far."""
+
+
+def dagger(
+    teaching: Teaching,
+    spec: PolicySpec,
+    training: TrainingSettings,
+    settings: DaggerSettings,
+    folder: Path,
+    console: Console | None = None,
+    demonstrations: Dataset | None = None,
+) -> Policy:
+    """Learn a policy, or go on where an earlier call was stopped, at whatever moment.
+
+    The result depends on the arguments alone: not on the number of processes, nor on interruptions.
+
+    Args:
+        teaching: Where labels come from.
+        spec: The policy to make.
+        training: How a round is trained; ``max_samples`` is not read.
+        settings: Number of rounds and labels, and who drives.
+        folder: Receives ``rounds/``, with each round's dataset and policy, ``rounds.csv``, and the policy.
+        console: Where progress goes; None for standard error.
+        demonstrations: Round 0, in place of collecting it: as many whole episodes from its beginning as fit
+            into that round's labels. It must have been made by the same teaching.
+
+    Returns:
+        The policy of the last round, in evaluation mode.
+
+    Raises:
+        SettingsError: If the folder holds another training, or the loss stops being finite.
+        DatasetError: If a dataset is damaged, or the demonstrations are of another robot or control period.
+        PolicyError: If a checkpoint is damaged.
+        AmpcError: If robot, expert, plant, tasks and policy do not fit together.
+    """
+    if demonstrations is not None:
+        require_fit(demonstrations, spec)
+    _claim(folder, teaching, spec, training, settings)
+    history = _History(spec, training)
+    log: list[Round] = []
+    policy: Policy | None = None
+    for number in range(settings.rounds + 1):
+        own_folder = folder / "rounds" / str(number)
+        last = number == settings.rounds
+        dataset = demonstrations
+        if number > 0 or demonstrations is None:
+            dataset = _collect(teaching, settings, number, history, own_folder, console)
+        assert dataset is not None
+        history.add(dataset, settings.labels_of(number, history.labels))
+        if policy is None or not settings.warm_start:
+            policy = make_policy(spec, history.frames, history.training_episodes, training.seed)
+        policy.spec = spec
+        policy = fit_policy(
+            policy,
+            history.frames,
+            history.training_episodes,
+            history.validation_episodes,
+            dataclasses.replace(training, epochs=training.epochs if last else settings.epochs),
+            own_folder,
+            {"learner": "DAgger", "round": number, "dagger": to_dict(settings)},
+            console,
+        )
+        log.append(_summarise(number, settings, dataset, history, policy))
+        write_atomically(folder / LOG_FILE, lambda path: _write_csv(path, log))
+        _say(log[-1], console)
+    assert policy is not None
+    policy.save(folder)
+    return policy
+
+
+class _History:
+    """The labels of all rounds so far; an episode that validates once is never trained on."""
+
+    def __init__(self, spec: PolicySpec, training: TrainingSettings) -> None:
+        self.labels = 0
+        self.episodes = 0
+        self._spec, self._training = spec, training
+        self._parts: list[Frames] = []
+        self._splits: list[tuple[IntArray, IntArray]] = []
+
+    def add(self, dataset: Dataset, most: int) -> None:
+        """Add the first whole episodes that together have at most so many labels, but at least two."""
+        ends = np.cumsum(dataset.episode_lengths)
+        count = max(2, int(np.searchsorted(ends, most, side="right")))
+        rows = int(ends[:count][-1])
+        columns = {name: column[:rows] for name, column in dataset.frames.items()}
+        part = Frames.from_columns(columns, dataset.episode_starts[:count], dataset.episode_lengths[:count])
+        if self._spec.inputs.needs_reference:
+            part.require_references()
+        before = sum(len(earlier.lengths) for earlier in self._parts)
+        chosen = part.split(self._training.validation_share, self._training.seed)
+        self._splits.append((chosen[0] + before, chosen[1] + before))
+        self._parts.append(part)
+        self.labels += rows
+        self.episodes += dataset.n_episodes
+
+    @property
+    def frames(self) -> Frames:
+        """All frames."""
+        return Frames.joined(self._parts)
+
+    @property
+    def training_episodes(self) -> IntArray:
+        """Which of the episodes are trained on."""
+        return np.concatenate([training for training, _ in self._splits])
+
+    @property
+    def validation_episodes(self) -> IntArray:
+        """Which of the episodes validate."""
+        return np.concatenate([validation for _, validation in self._splits])
+
+
+def _claim(
+    folder: Path,
+    teaching: Teaching,
+    spec: PolicySpec,
+    training: TrainingSettings,
+    settings: DaggerSettings,
+) -> None:
+    """Write down what is learned in a folder; refuse a folder in which something else is."""
+    identity: dict[str, Any] = {
+        "teaching": to_dict(teaching),
+        "policy": to_dict(dataclasses.replace(spec, training={})),
+        "training": to_dict(training),
+        "dagger": to_dict(settings),
+    }
+    for name in ("episodes", "workers", "shard_episodes", "max_labels"):
+        del identity["teaching"]["collection"][name]
+    identity["teaching"]["setup"].pop("robot", None)  # a path; the policy's fingerprint says it better
+    path = folder / IDENTITY_FILE
+    if path.exists() and (changes := differences(read_json(path), identity)):
+        raise SettingsError(
+            f"{folder} holds another training:\n  "
+            + "\n  ".join(changes)
+            + "\nChoose another folder, go back to those settings, or delete it to train from the start"
+        )
+    write_json(path, identity)
+
+
+def _collect(
+    teaching: Teaching,
+    settings: DaggerSettings,
+    number: int,
+    history: _History,
+    folder: Path,
+    console: Console | None,
+) -> Dataset:
+    """The dataset of a round, made by the expert in round 0 and by the policy of the round before later."""
+    labels = settings.labels_of(number, history.labels)
+    collection = dataclasses.replace(
+        teaching.collection,
+        episodes=labels,
+        max_labels=labels,
+        first_task=teaching.collection.first_task + history.episodes,
+    )
+    learner = None
+    if number > 0:
+        shadow = ShadowSettings(settings.beta_of(number), settings.mixing)
+        learner = Learner(folder.with_name(str(number - 1)), shadow)
+    return collect(teaching.setup, teaching.tasks, collection, folder / "dataset", console, learner)
+
+
+def _summarise(
+    number: int, settings: DaggerSettings, dataset: Dataset, history: _History, policy: Policy
+) -> Round:
+    errors = np.array(dataset.episodes["final_error"])
+    found = policy.spec.training
+    return Round(
+        round=number,
+        beta=settings.beta_of(number),
+        episodes=dataset.n_episodes,
+        labels=history.labels,
+        final_error_median=float(np.median(errors)),
+        final_error_p95=float(np.quantile(errors, 0.95)),
+        epochs=found["epochs"],
+        validation_loss=found["validation_loss"],
+    )
+
+
+def _write_csv(path: Path, log: list[Round]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [item.name for item in dataclasses.fields(Round)])
+        writer.writeheader()
+        writer.writerows(dataclasses.asdict(line) for line in log)
+
+
+def _say(line: Round, console: Console | None) -> None:
+    (console or Console(stderr=True)).print(
+        f"round {line.round}: {line.labels:,} labels, beta {line.beta:.2g}, final error median "
+        f"{1000 * line.final_error_median:.2f} mm, 95 % below {1000 * line.final_error_p95:.1f} mm; "
+        f"validation {line.validation_loss:.3e}",
+        highlight=False,
+    )
