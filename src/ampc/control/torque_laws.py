@@ -2,10 +2,15 @@
 
 from typing import NamedTuple, Protocol, get_args
 
+import numpy as np
+
 from ampc.arrays import FloatArray
 from ampc.control.feedback import TorqueLawName
-from ampc.errors import SettingsError
+from ampc.errors import SettingsError, SolverError
 from ampc.robots import RobotDynamics
+
+_TOLERANCE = 1e-9
+_MAX_ITERATIONS = 50
 
 
 class TorqueSplit(NamedTuple):
@@ -22,6 +27,13 @@ class TorqueLaw(Protocol):
 
     def split(self, command: FloatArray, q: FloatArray, dq: FloatArray) -> TorqueSplit:
         """Torque for a command (n,) at joint positions (n,) [rad] and velocities (n,) [rad/s]."""
+
+    def command_for(self, torque: FloatArray, q: FloatArray, dq: FloatArray) -> FloatArray:
+        """Command (n,) that `split` turns into a torque (n,) [N m] at that state: its inverse.
+
+        Raises:
+            SolverError: It was not found, such as for a state that is not finite.
+        """
 
 
 class ComputedTorque:
@@ -49,6 +61,27 @@ class ComputedTorque:
         )
         return TorqueSplit(mass_matrix @ command, bias)
 
+    def command_for(self, torque: FloatArray, q: FloatArray, dq: FloatArray) -> FloatArray:
+        """Acceleration (n,) [rad/s^2] that needs this torque.
+
+        The middle of the period depends on the acceleration, only weakly: ``u <- M^-1 (torque - bias)``, with
+        M and bias where the last u leads, converges in a few steps.
+
+        Raises:
+            SolverError: It does not converge, or an argument is not finite.
+        """
+        half = self._half
+        command: FloatArray = np.zeros(len(torque))
+        for _ in range(_MAX_ITERATIONS):
+            mass_matrix, bias = self._dynamics.mass_matrix_and_bias(
+                q + half * dq + 0.5 * half**2 * command, dq + half * command
+            )
+            previous, command = command, np.linalg.solve(mass_matrix, torque - bias)
+            change = float(np.abs(command - previous).max())
+            if change <= _TOLERANCE * (1.0 + float(np.abs(command).max())):
+                return command
+        raise SolverError(f"no acceleration was found that needs the torque {torque} at q = {q}, dq = {dq}")
+
 
 class GravityCompensation:
     """Commands are torques: torque = u + g(q), the specification's literal reading.
@@ -63,6 +96,10 @@ class GravityCompensation:
     def split(self, command: FloatArray, q: FloatArray, dq: FloatArray) -> TorqueSplit:
         """Corrective u and compensation g(q), for u in [N m]; dq is not used."""
         return TorqueSplit(command, self._dynamics.gravity(q))
+
+    def command_for(self, torque: FloatArray, q: FloatArray, dq: FloatArray) -> FloatArray:
+        """The torque without the part that bears the arm's weight (n,) [N m]; dq is not used."""
+        return torque - self._dynamics.gravity(q)
 
 
 def make_torque_law(name: TorqueLawName, dynamics: RobotDynamics, control_period: float) -> TorqueLaw:

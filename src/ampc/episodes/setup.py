@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Literal
 
 from ampc.control.arm_controller import ArmController
+from ampc.control.controller import Controller
 from ampc.control.feedback import FeedbackLaw, TorqueLawName
+from ampc.control.informed_mpc import InformedController, InformedSettings
 from ampc.control.joint_mpc import JointMPC
 from ampc.control.lqr import SaturatedLQR
 from ampc.control.table import ExpertTable
@@ -22,7 +24,7 @@ from ampc.robots import (
 )
 from ampc.solvers.double_integrator import JointMPCSettings
 
-ControllerKind = Literal["mpc", "mpc-ipopt", "lqr", "table", "policy"]
+ControllerKind = Literal["mpc", "mpc-ipopt", "mpc-informed", "lqr", "table", "policy"]
 
 
 @dataclass(frozen=True)
@@ -40,18 +42,26 @@ class ControllerSettings:
     """Which controller, and everything it needs to be built."""
 
     kind: ControllerKind = "mpc"
-    """``mpc``: the expert, solved exactly; ``mpc-ipopt``: the same problem by CasADi and IPOPT; ``lqr``:
-    saturated LQR; ``table``: the expert interpolated from a table; ``policy``: an exported network."""
+    """``mpc``: the expert, solved exactly; ``mpc-ipopt``: the same problem by CasADi and IPOPT;
+    ``mpc-informed``: the expert that is told the task's plant; ``lqr``: saturated LQR; ``table``: the expert
+    interpolated from a table; ``policy``: an exported network."""
     mpc: JointMPCSettings = field(default_factory=JointMPCSettings)
     """The optimal control problem that expert, LQR and table share."""
     torque_law: TorqueLawName = "computed-torque"
     """How commands become torques."""
     inverse_kinematics: InverseKinematicsSettings = field(default_factory=InverseKinematicsSettings)
     """How goals become joint references."""
+    informed: InformedSettings = field(default_factory=InformedSettings)
+    """What ``mpc-informed`` is told."""
     policy: Path | None = None
     """The ``.onnx`` file of a policy; required by kind ``policy``."""
     name: str | None = None
     """Name in tables and figures; None for the kind's own."""
+
+    @property
+    def command_limit(self) -> float:
+        """Largest command of a joint that a policy needs in order to imitate this controller."""
+        return self.informed.command_limit if self.kind == "mpc-informed" else self.mpc.command_limit
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,7 @@ class EpisodeSetup:
         """Load the arm."""
         return load_robot(self.robot.source, self.robot.end_effector)
 
-    def build(self) -> tuple[MujocoPlant, ArmController]:
+    def build(self) -> tuple[MujocoPlant, Controller]:
         """Make the plant and the controller.
 
         Raises:
@@ -86,7 +96,7 @@ class EpisodeSetup:
         return _compose(self.controller, law, self.controller.torque_law, self.build_robot(), self.plant)
 
 
-def build_controller(settings: ControllerSettings, robot: Robot, plant: PlantSettings) -> ArmController:
+def build_controller(settings: ControllerSettings, robot: Robot, plant: PlantSettings) -> Controller:
     """Make a controller for a robot, running at the plant's control period.
 
     Raises:
@@ -106,6 +116,16 @@ def build_controller(settings: ControllerSettings, robot: Robot, plant: PlantSet
         torque_law = law.spec.torque_law
     if settings.name is not None:
         law.name = settings.name
+    if settings.kind == "mpc-informed":
+        return InformedController(
+            robot,
+            law,
+            torque_law,
+            settings.inverse_kinematics,
+            settings.informed,
+            plant.control_period,
+            plant.physics_step,
+        )
     return _compose(settings, law, torque_law, robot, plant)
 
 
@@ -129,6 +149,10 @@ def _build_law(settings: ControllerSettings, robot: Robot) -> FeedbackLaw:
     match settings.kind:
         case "mpc":
             return JointMPC(settings.mpc, robot.n_joints, solver="exact")
+        case "mpc-informed":
+            law = JointMPC(settings.mpc, robot.n_joints, solver="exact")
+            law.name = "informed MPC"
+            return law
         case "mpc-ipopt":
             return JointMPC(settings.mpc, robot.n_joints, solver="ipopt")
         case "lqr":
