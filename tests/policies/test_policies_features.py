@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from ampc.errors import PolicyError
 from ampc.policies import InputSettings
-from ampc.policies.features import Features, ForwardKinematics
+from ampc.policies.features import Features
+from ampc.policies.kinematics import ForwardKinematics
 from ampc.robots import KinematicChain
 
 COMPONENTS = ("state", "state_error", "reference", "target", "target_error", "sincos")

@@ -11,6 +11,7 @@ from ampc.errors import PolicyError
 from ampc.export.onnx import export_onnx
 from ampc.policies import InputSettings, NetworkSettings, OnnxPolicy
 from ampc.policies.policy import Policy
+from ampc.policies.spec import FORMAT_VERSION
 
 REFERENCE = Reference(np.array([0.3, 0.2, 0.4]), np.array([0.1, -0.2, 0.3]))
 
@@ -158,7 +159,7 @@ class TestWrongFiles:
     def test_newer_format(self, exported, tmp_path):
         model = onnx.load(exported)
         entry = model.metadata_props[0]
-        entry.value = entry.value.replace('"format_version": 1', '"format_version": 99')
+        entry.value = entry.value.replace(f'"format_version": {FORMAT_VERSION}', '"format_version": 99')
         onnx.save_model(model, tmp_path / "other.onnx")
         with pytest.raises(PolicyError, match="update ampc"):
             OnnxPolicy(tmp_path / "other.onnx")

@@ -76,7 +76,7 @@ def fit(
         model.load_state_dict(state.best)
         return state
 
-    with TrainingLog(folder, settings.epochs, state.epoch, console) as log, _arithmetic(settings.threads):
+    with TrainingLog(folder, settings.epochs, state.epoch, console) as log, arithmetic(settings.threads):
         if state.epoch:
             log.say(f"going on after epoch {state.epoch} of {folder / CHECKPOINT_FILE}")
         try:
@@ -185,7 +185,7 @@ def _resume(folder: Path, identity: dict[str, Any]) -> TrainingState | None:
 
 
 @contextmanager
-def _arithmetic(threads: int) -> Iterator[None]:
+def arithmetic(threads: int) -> Iterator[None]:
     """Fix what the bits of a result depend on: the number of threads, and tiny numbers being zero.
 
     An L2 term in Adam's gradient drives unused weights through the denormal numbers, in which processors

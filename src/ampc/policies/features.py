@@ -1,70 +1,10 @@
 """What a network sees: features of states, reference and goal, computed and normalised in torch."""
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ampc.arrays import FloatArray
-from ampc.errors import PolicyError
+from ampc.policies.kinematics import ForwardKinematics
 from ampc.policies.spec import PolicySpec
-
-
-class ForwardKinematics(nn.Module):
-    """End-effector position of a serial chain, as a graph of few small operations.
-
-    From the tip down, each joint maps p to ``o + R Rot(axis, q) p``, and by Rodrigues' formula
-    ``Rot(axis, q) = I + sin(q) K + (1 - cos(q)) K^2`` with K the cross-product matrix of the axis: one
-    product of p with a constant 3 x 9 matrix per joint.
-    """
-
-    products: Tensor
-    offsets: Tensor
-    tool: Tensor
-
-    def __init__(self, kinematic_chain: dict[str, object]) -> None:
-        """Take the constants of `KinematicChain.to_dict`.
-
-        Raises:
-            PolicyError: If they are missing or of the wrong shape.
-        """
-        super().__init__()
-        try:
-            rotations, offsets, axes, tool = (
-                np.asarray(kinematic_chain[name], dtype=np.float64)
-                for name in ("rotations", "offsets", "axes", "tool")
-            )
-        except (KeyError, ValueError, TypeError) as error:
-            raise PolicyError(
-                f"kinematic_chain needs numeric rotations, offsets, axes, tool: {error}"
-            ) from error
-        n = len(axes)
-        shapes = (rotations.shape, offsets.shape, axes.shape, tool.shape)
-        if shapes != ((n, 3, 3), (n, 3), (n, 3), (3,)):
-            raise PolicyError(
-                f"kinematic_chain has shapes {shapes}; rotations (n, 3, 3), offsets (n, 3), axes (n, 3) and "
-                "tool (3,) are needed"
-            )
-        cross = np.cross(
-            np.eye(3)[None], axes[:, None, :]
-        )  # row i is e_i x axis, so that cross @ p = axis x p
-        blocks = np.concatenate([rotations, rotations @ cross, rotations @ cross @ cross], axis=1)
-        self.register_buffer("products", _constant(blocks.transpose(0, 2, 1)), persistent=False)
-        self.register_buffer("offsets", _constant(offsets), persistent=False)
-        self.register_buffer("tool", _constant(tool), persistent=False)
-
-    def forward(self, q: Tensor) -> Tensor:
-        """End-effector positions (..., 3) [m] for joint positions (..., n) [rad]."""
-        sine, versine = torch.sin(q), 1.0 - torch.cos(q)
-        position = self.tool
-        for joint in reversed(range(len(self.offsets))):
-            fixed, by_sine, by_versine = torch.chunk(position @ self.products[joint], 3, dim=-1)
-            moved = sine[..., joint, None] * by_sine + versine[..., joint, None] * by_versine
-            position = self.offsets[joint] + fixed + moved
-        return position
-
-
-def _constant(values: FloatArray) -> Tensor:
-    return torch.tensor(values, dtype=torch.get_default_dtype())
 
 
 class Features(nn.Module):

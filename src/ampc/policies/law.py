@@ -34,7 +34,7 @@ class TorchPolicy:
         """
         spec = policy.spec
         self.name = name or spec.network.architecture
-        self.needs_reference = spec.inputs.needs_reference
+        self.needs_reference = spec.needs_reference
         self.command_limit: FloatArray = np.asarray(spec.command_limit)
         self.saturated = False
         self._policy = policy.eval()

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from ampc.errors import PolicyError
 from ampc.policies.features import Features
 from ampc.policies.networks import Hidden, Recurrent, make_network
+from ampc.policies.reference_network import ReferenceNetwork
 from ampc.policies.spec import PolicySpec
+from ampc.policies.window import AdaptiveWindow
 
 if TYPE_CHECKING:
     from ampc.robots.robot import Robot
@@ -31,7 +33,8 @@ class Policy(nn.Module):
     - ``goal`` (B, 3): end-effector goal, world frame [m];
     - ``past_commands`` (B, T, m): entry k is the command applied just before ``states[:, k]`` was measured.
 
-    Arguments that no input component reads are ignored and may hold anything of the right shape.
+    Arguments that no input component reads are ignored and may hold anything of the right shape. So is the
+    reference of a policy with a `ReferenceNetwork`, which finds its own.
     Commands are returned raw; `saturate` cuts them to the limit, as every run-time does.
     """
 
@@ -42,19 +45,34 @@ class Policy(nn.Module):
         super().__init__()
         self.spec = spec
         self.features = Features(spec)
+        self.window = AdaptiveWindow(spec) if spec.inputs.adaptive else None
         self.network = make_network(spec, self.features.size)
+        self.reference_network = None if spec.reference_network is None else ReferenceNetwork(spec)
         self.register_buffer("command_limit", torch.tensor(spec.command_limit), persistent=False)
 
     def fit_normalisation(
         self, states: Tensor, reference: Tensor, goal: Tensor, past_commands: Tensor
     ) -> None:
-        """Take mean and deviation of the features from a representative batch, such as all windows."""
+        """Take mean and deviation of the features from a representative batch, such as all windows.
+
+        Raises:
+            PolicyError: If the policy has a reference network.
+        """
+        if self.reference_network is not None:
+            raise PolicyError(
+                "a policy is trained on given joint references; its reference network is trained apart and "
+                "joined to it afterwards, by ampc.learning.reference.with_reference_network"
+            )
         with torch.no_grad():
             self.features.fit(self.features.raw(states, reference, goal, past_commands))
+            if self.window is not None:
+                self.window.fit(states)
 
     def forward(self, states: Tensor, reference: Tensor, goal: Tensor, past_commands: Tensor) -> Tensor:
         """Raw command (B, m) after the newest state; recurrent networks start from zero hidden state."""
-        features = self.features(states, reference, goal, past_commands)
+        features = self.features(states, self._reference(reference, goal), goal, past_commands)
+        if self.window is not None:
+            features = self.window(features, states)
         return cast(Tensor, self.network(features) * self.command_limit)
 
     def forward_sequence(
@@ -84,7 +102,7 @@ class Policy(nn.Module):
         Raises:
             PolicyError: If the network is not recurrent.
         """
-        features = self.features(states, reference, goal, past_commands)
+        features = self.features(states, self._reference(reference, goal), goal, past_commands)
         outputs, hidden = self._recurrent().sequence(features, hidden)
         return outputs * self.command_limit, hidden
 
@@ -130,6 +148,10 @@ class Policy(nn.Module):
             if not torch.isfinite(tensor).all():
                 raise PolicyError(f"{folder / WEIGHTS_FILE} is damaged: {name} is not finite")
         return policy.eval()
+
+    def _reference(self, reference: Tensor, goal: Tensor) -> Tensor:
+        """The given joint reference, or the policy's own."""
+        return reference if self.reference_network is None else cast(Tensor, self.reference_network(goal))
 
     def _recurrent(self) -> Recurrent:
         if not isinstance(self.network, Recurrent):

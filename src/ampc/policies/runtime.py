@@ -44,7 +44,7 @@ class OnnxPolicy:
         self.spec = _read_spec(self._session, Path(path))
         spec = self.spec
         self.name = name or spec.network.architecture
-        self.needs_reference = spec.inputs.needs_reference
+        self.needs_reference = spec.needs_reference
         self.command_limit: FloatArray = np.asarray(spec.command_limit)
         self.saturated = False
         m = spec.n_actuated
@@ -82,7 +82,7 @@ class OnnxPolicy:
         self.saturated = False
         for array in self._hidden:
             array[:] = 0.0
-        if self.spec.inputs.needs_goal:
+        if self.spec.needs_goal:
             self._arrays["goal"][0] = reference.goal
         if self.needs_reference:
             if reference.q is None:

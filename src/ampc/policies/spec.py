@@ -13,11 +13,12 @@ from ampc.settings import from_dict, to_dict
 if TYPE_CHECKING:
     from ampc.robots.robot import Robot
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the policy file written by this package; files of a newer one are refused."""
 
 Component = Literal["state", "state_error", "reference", "target", "target_error", "sincos"]
 Architecture = Literal["ffn", "lstm", "gru", "transformer"]
+Window = Literal["fixed", "longer-near-singularities", "shorter-near-singularities"]
 
 _DEFAULT_SIZES: dict[Architecture, tuple[int, int]] = {
     "ffn": (256, 3),
@@ -40,6 +41,13 @@ class InputSettings:
     """Control steps between two entries of the history."""
     past_commands: bool = False
     """Whether each entry also holds the command that was applied just before its state was measured."""
+    window: Window = "fixed"
+    """How much of the history is used: all of it, or from `shortest` entries to all of it, depending on how
+    near the arm is to a singularity; see `ampc.policies.window`. Shorter near them is the counter-test."""
+    shortest: int = 2
+    """Entries used at least, where the window is not fixed."""
+    window_share: float = 0.5
+    """Share of the training states, those of least manipulability, between which the window changes."""
 
     def __post_init__(self) -> None:
         if not self.components:
@@ -50,6 +58,17 @@ class InputSettings:
             raise PolicyError(
                 f"inputs.history and inputs.stride must be at least 1, not {self.history} and {self.stride}"
             )
+        if self.adaptive and not 1 <= self.shortest <= self.history:
+            raise PolicyError(
+                f"inputs.shortest must lie between 1 and inputs.history ({self.history}), not {self.shortest}"
+            )
+        if not 0.0 < self.window_share <= 1.0:
+            raise PolicyError(f"inputs.window_share must lie in (0, 1], not {self.window_share}")
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the part of the history that is used depends on the state."""
+        return self.window != "fixed"
 
     @property
     def needs_reference(self) -> bool:
@@ -106,6 +125,28 @@ class NetworkSettings:
 
 
 @dataclass(frozen=True)
+class ReferenceNetworkSettings:
+    """Size of a network that takes the place of inverse kinematics; see `ReferenceNetwork`."""
+
+    hidden_size: int = 128
+    """Width of the layers."""
+    layers: int = 3
+    """Number of hidden layers."""
+    branches: int = 6
+    """Branches of inverse kinematics between which it chooses."""
+    refinements: int = 0
+    """Steps of damped least squares by which its answer is improved inside the graph: each is an iteration
+    of inverse kinematics, and none is needed for centimetre accuracy."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("hidden_size", 1), ("layers", 1), ("branches", 1), ("refinements", 0)):
+            if getattr(self, name) < least:
+                raise PolicyError(
+                    f"reference_network.{name} must be at least {least}, not {getattr(self, name)}"
+                )
+
+
+@dataclass(frozen=True)
 class PolicySpec:
     """A policy without its weights; saved as ``policy.json`` and inside ONNX files."""
 
@@ -127,8 +168,11 @@ class PolicySpec:
     """What the network sees."""
     network: NetworkSettings = NetworkSettings()
     """The network."""
+    reference_network: ReferenceNetworkSettings | None = None
+    """A second network, from the goal to the joint reference; None if the reference is given."""
     kinematic_chain: dict[str, Any] = field(default_factory=dict)
-    """`KinematicChain.to_dict` of the robot; needed by the component ``target_error`` only."""
+    """`KinematicChain.to_dict` of the robot; needed by the component ``target_error``, by windows that are
+    not fixed and by reference networks."""
     training: dict[str, Any] = field(default_factory=dict)
     """Where the weights come from: dataset, learner, seed and whatever the learner wants to keep."""
     format_version: int = FORMAT_VERSION
@@ -149,11 +193,22 @@ class PolicySpec:
                 f"inputs.stride is {self.inputs.stride}, but a recurrent network takes one step per control "
                 "step: use stride 1"
             )
-        if "target_error" in self.inputs.components:
+        if self.recurrent and self.inputs.adaptive:
+            raise PolicyError("inputs.window must be 'fixed' for a recurrent network: it has no window")
+        if self.reference_network is not None and not self.inputs.needs_reference:
+            raise PolicyError(
+                "there is a reference_network, but no component of the inputs reads a reference"
+            )
+        kinematic = {
+            "inputs.components: 'target_error'": "target_error" in self.inputs.components,
+            f"inputs.window: {self.inputs.window!r}": self.inputs.adaptive,
+            "reference_network": self.reference_network is not None,
+        }
+        for what in (name for name, is_used in kinematic.items() if is_used):
             if m != n:
-                raise PolicyError("inputs.components: 'target_error' needs every joint to be actuated")
+                raise PolicyError(f"{what} needs every joint to be actuated")
             if not self.kinematic_chain:
-                raise PolicyError("inputs.components: 'target_error' needs the robot's kinematic_chain")
+                raise PolicyError(f"{what} needs the robot's kinematic_chain")
 
     @classmethod
     def for_robot(
@@ -208,6 +263,16 @@ class PolicySpec:
     def recurrent(self) -> bool:
         """Whether the network carries a hidden state from step to step."""
         return self.network.recurrent
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether the policy has to be given q_ref, so that inverse kinematics has to run before it."""
+        return self.inputs.needs_reference and self.reference_network is None
+
+    @property
+    def needs_goal(self) -> bool:
+        """Whether the policy has to be given the Cartesian goal."""
+        return self.inputs.needs_goal or self.reference_network is not None
 
     def require(self, robot: "Robot", control_period: float) -> None:
         """Refuse a robot or a loop other than those the policy was trained for.
