@@ -123,5 +123,5 @@ def test_unknown_studies_are_refused() -> None:
 
 def test_tables_in_markdown() -> None:
     rows = [{"a": 1.23456, "b": None, "c": True}, {"a": 12345.6, "b": "x", "c": False}]
-    lines = ["| a | b | c |", "| ---: | --- | ---: |", "| 1.235 | – | yes |", "| 1.235e+04 | x | no |"]
+    lines = ["| a | b | c |", "| ---: | --- | ---: |", "| 1.235 | – | yes |", "| 12,346 | x | no |"]
     assert markdown(rows) == lines

@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -210,6 +210,7 @@ def summarise(
     settings: BootstrapSettings | None = None,
     groups: Mapping[str, tuple[str, ...]] | None = None,
     familiar: tuple[str, ...] = (TRAINING_REGION,),
+    kinds: Sequence[FigureKind] = FIGURES,
 ) -> Summary:
     """Figures of every controller in every region, and in all regions pooled.
 
@@ -220,6 +221,7 @@ def summarise(
         groups: Controllers that are seeds of one: name of the group to its members. A group is summarised
             besides its members, its intervals covering tasks and seeds.
         familiar: Regions of the demonstrations; the others are out of distribution.
+        kinds: Which figures to give.
     """
     settings = settings or BootstrapSettings()
     members = {name: (name,) for name in result.controllers} | dict(groups or {})
@@ -234,7 +236,7 @@ def summarise(
 
         bootstrap = TaskBootstrap(values((expert,), "rmse").shape[1], settings)
         for name, of_name in members.items():
-            for kind in FIGURES:
+            for kind in kinds:
                 ours, theirs = values(of_name, kind.metric), values((expert,), kind.metric)
                 figures.append(_figure(region, name, kind, ours, theirs, bootstrap))
     return Summary(tuple(figures), expert, settings.confidence)
