@@ -143,3 +143,45 @@ def test_torque_is_finite_whatever_comes_in(
     with np.errstate(all="ignore"):
         ANY_CONTROLLER.act(at(ANY_ARM))
         assert np.isfinite(ANY_CONTROLLER.act(at(ANY_ARM, time, q, dq))).all()
+
+
+class RememberingLaw(ScriptedLaw):
+    """Writes down what happens to it."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__(n)
+        self.told: list[object] = []
+
+    def reset(self, reference: Reference) -> None:
+        super().reset(reference)
+        self.told.append("reset")
+
+    def observe_command(self, command: FloatArray) -> None:
+        self.told.append(command.tolist())
+
+
+def test_after_a_long_gap_the_law_begins_anew(rigid_arm: Robot) -> None:
+    controller, _ = make(rigid_arm)
+    law = controller._law = RememberingLaw(rigid_arm.n_joints)  # type: ignore[assignment]
+    controller.reset(reaching_task(rigid_arm))
+    nan = np.full(rigid_arm.n_joints, np.nan)
+    for k in range(4):
+        controller.act(at(rigid_arm, 0.05 * k, q=nan if k else None))
+    controller.act(at(rigid_arm, 0.20))
+    assert law.told == ["reset"]  # a short gap is none
+    for k in range(5, 12):
+        controller.act(at(rigid_arm, 0.05 * k, q=nan))
+    assert "held up" in controller.last_step.reason
+    controller.act(at(rigid_arm, 0.60))
+    controller.act(at(rigid_arm, 0.65))
+    assert law.told == ["reset", "reset"]
+    assert controller.last_step.status == "ok"
+
+
+def test_a_law_is_told_when_braking_replaces_its_command(rigid_arm: Robot) -> None:
+    controller, _ = make(rigid_arm)
+    law = controller._law = RememberingLaw(rigid_arm.n_joints)  # type: ignore[assignment]
+    controller.reset(reaching_task(rigid_arm))
+    law.output = ValueError("no")
+    controller.act(at(rigid_arm, dq=np.full(rigid_arm.n_joints, 0.2)))
+    assert law.told == ["reset", [-0.2 / BRAKING_TIME] * rigid_arm.n_joints]

@@ -6,7 +6,7 @@ import numpy as np
 
 from ampc.arrays import FloatArray
 from ampc.control.controller import StepRecord
-from ampc.control.feedback import FeedbackLaw, ObservesCommand, Reference
+from ampc.control.feedback import Coasts, FeedbackLaw, ObservesCommand, Reference
 from ampc.control.torque_laws import TorqueLaw
 from ampc.errors import UnreachableGoalError
 from ampc.plants.measurement import Measurement
@@ -26,8 +26,9 @@ class ArmController:
     In the loop it never raises and never emits a non-finite torque. Whenever it cannot do its job it does
     something safe and says so in `last_step`:
 
-    - a non-finite measurement is replaced by the last valid one; if none comes for `LONGEST_SENSOR_GAP`,
-      the arm is held up by the compensation torque alone;
+    - a non-finite measurement is replaced by the last valid one, or by the law's own prediction if it
+      `Coasts`; if none comes for `LONGEST_SENSOR_GAP`, the arm is held up by the compensation torque alone,
+      and the law begins anew when measurements return: what it remembers is no longer the recent past;
     - a feedback law that raises or returns a non-finite command is replaced by braking, command = -dq / T;
     - if the goal has no inverse-kinematics solution, the arm stays where it is.
     """
@@ -66,6 +67,7 @@ class ArmController:
         self._valid_dq = np.zeros(self._robot.n_actuated)
         self._valid_since = 0.0
         self._unreachable = ""
+        self._is_stale = False
 
     def reset(self, task: Task) -> None:
         """Take the task's goal; of the task nothing else is read."""
@@ -77,12 +79,14 @@ class ArmController:
             except UnreachableGoalError as error:
                 self._unreachable = str(error)
                 return
-        self._law.reset(Reference(task.goal, self.reference))
+        self._goal = Reference(task.goal, self.reference)
+        self._law.reset(self._goal)
 
     def act(self, measurement: Measurement) -> FloatArray:
         """Torque for the next control period (m,) [N m]; always finite."""
         faults: list[str] = []
-        if np.isfinite(measurement.q).all() and np.isfinite(measurement.dq).all():
+        measured = bool(np.isfinite(measurement.q).all() and np.isfinite(measurement.dq).all())
+        if measured:
             self._valid_q, self._valid_dq = measurement.q, measurement.dq
             self._valid_since = measurement.time
         else:
@@ -97,8 +101,9 @@ class ArmController:
         if not gap <= LONGEST_SENSOR_GAP:
             faults.append(f"for {gap:.3g} s: arm is held up only")
             command, saturated = np.zeros(self._robot.n_actuated), False
+            self._is_stale = True
         else:
-            command, saturated = self._command(q, dq, faults)
+            command, saturated = self._command(q, dq, measured, faults)
         corrective, compensation = self._torque_law.split(command, q, dq)
         torque = corrective + compensation
         if not math.isfinite(torque.sum()):
@@ -120,13 +125,21 @@ class ArmController:
         if isinstance(self._law, ObservesCommand):
             self._law.observe_command(command)
 
-    def _command(self, q: FloatArray, dq: FloatArray, faults: list[str]) -> tuple[FloatArray, bool]:
+    def _command(
+        self, q: FloatArray, dq: FloatArray, measured: bool, faults: list[str]
+    ) -> tuple[FloatArray, bool]:
         """The law's command and whether the law cut it, or braking with the reason appended to `faults`."""
         if self._unreachable:
             faults.append(self._unreachable)
         else:
             try:
-                command = self._law.command(q, dq)
+                if self._is_stale:
+                    self._law.reset(self._goal)
+                    self._is_stale = False
+                if not measured and isinstance(self._law, Coasts):
+                    command = self._law.coast()
+                else:
+                    command = self._law.command(q, dq)
             except Exception as error:  # whatever a law does, the arm must be left with a safe torque
                 faults.append(f"{self._law.name} failed, braking: {error or type(error).__name__}")
             else:
@@ -134,4 +147,7 @@ class ArmController:
                     return command, self._law.saturated
                 faults.append(f"{self._law.name} returned a non-finite command, braking")
         limit = self._law.command_limit
-        return np.clip(-dq / BRAKING_TIME, -limit, limit), False
+        braking: FloatArray = np.clip(-dq / BRAKING_TIME, -limit, limit)
+        if isinstance(self._law, ObservesCommand):
+            self._law.observe_command(braking)
+        return braking, False

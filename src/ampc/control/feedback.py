@@ -49,6 +49,14 @@ class ObservesCommand(Protocol):
         """Take the command (m,) that was sent in place of the last one returned."""
 
 
+@runtime_checkable
+class Coasts(Protocol):
+    """A law that can do without a measurement for a while, by a prediction of its own."""
+
+    def coast(self) -> FloatArray:
+        """Command (m,) of a control step whose measurement is missing; may raise."""
+
+
 class ErrorFeedback:
     """Base of laws that act on the deviation from a joint reference and keep their limit by themselves."""
 

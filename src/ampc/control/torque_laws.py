@@ -76,7 +76,8 @@ class ComputedTorque:
             mass_matrix, bias = self._dynamics.mass_matrix_and_bias(
                 q + half * dq + 0.5 * half**2 * command, dq + half * command
             )
-            previous, command = command, np.linalg.solve(mass_matrix, torque - bias)
+            previous = command
+            command = np.asarray(np.linalg.solve(mass_matrix, torque - bias), dtype=np.float64)
             change = float(np.abs(command - previous).max())
             if change <= _TOLERANCE * (1.0 + float(np.abs(command).max())):
                 return command

@@ -7,7 +7,7 @@ from ampc.control.rest_controller import RestController, RestSettings
 from ampc.episodes.setup import RobotSettings
 from ampc.plants import FlexiblePlant, FlexiblePlantSettings
 from ampc.plants.chain_plant import ChainPlant
-from ampc.robots import Robot, load_robot
+from ampc.robots import Robot
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class FlexibleSetup:
 
     def build_robot(self) -> Robot:
         """Load the simulated arm, whose limits and points are judged."""
-        return load_robot(self.plant_robot.source, self.plant_robot.end_effector)
+        return self.plant_robot.load()
 
     def build(self) -> tuple[ChainPlant, RestController]:
         """Make the plant and the controller.
@@ -35,7 +35,7 @@ class FlexibleSetup:
         Raises:
             AmpcError: If robots and settings do not fit together; the message says which and why.
         """
-        model = load_robot(self.robot.source, self.robot.end_effector)
+        model = self.robot.load()
         controller = RestController(model, self.controller, self.plant.control_period)
         if self.integrator == "cvodes":
             from ampc.plants.cvodes_plant import CvodesPlant  # CasADi is needed by the reference only

@@ -1,11 +1,16 @@
 """The recipe of a closed loop as plain settings, so that any process can build the same one."""
 
-from dataclasses import dataclass, field
+import copy
+import math
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+import mujoco
+
 from ampc.control.arm_controller import ArmController
 from ampc.control.controller import Controller
+from ampc.control.disturbance_observer import ObserverMPC, ObserverSettings
 from ampc.control.feedback import FeedbackLaw, TorqueLawName
 from ampc.control.informed_mpc import InformedController, InformedSettings
 from ampc.control.joint_mpc import JointMPC
@@ -24,7 +29,7 @@ from ampc.robots import (
 )
 from ampc.solvers.double_integrator import JointMPCSettings
 
-ControllerKind = Literal["mpc", "mpc-ipopt", "mpc-informed", "lqr", "table", "policy"]
+ControllerKind = Literal["mpc", "mpc-ipopt", "mpc-observer", "mpc-informed", "lqr", "table", "policy"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,26 @@ class RobotSettings:
     """Name of a built-in arm, or path of an MJCF (.xml) or URDF (.urdf) file."""
     end_effector: str | None = None
     """Site or body that is the end effector; None to find it by its name or at the tip."""
+    armature: float | None = None
+    """Motor inertia that every joint is to have instead of the model's [kg m2]: what the literal torque mode
+    depends on. Controller and plant both have it; a policy is bound to it."""
+
+    def load(self) -> Robot:
+        """Load the arm.
+
+        Raises:
+            RobotError: If there is no such model, or it is not an arm.
+            SettingsError: If the armature is negative or not finite.
+        """
+        robot = load_robot(self.source, self.end_effector)
+        if self.armature is None:
+            return robot
+        if not 0.0 <= self.armature < math.inf:
+            raise SettingsError(f"robot.armature is {self.armature}; it must be an inertia in kg m2")
+        model = copy.copy(robot.model)
+        model.dof_armature[:] = self.armature
+        mujoco.mj_setConst(model, mujoco.MjData(model))
+        return replace(robot, model=model)
 
 
 @dataclass(frozen=True)
@@ -43,14 +68,16 @@ class ControllerSettings:
 
     kind: ControllerKind = "mpc"
     """``mpc``: the expert, solved exactly; ``mpc-ipopt``: the same problem by CasADi and IPOPT;
-    ``mpc-informed``: the expert that is told the task's plant; ``lqr``: saturated LQR; ``table``: the expert
-    interpolated from a table; ``policy``: an exported network."""
+    ``mpc-observer``: with a disturbance observer; ``mpc-informed``: told the task's plant; ``lqr``: saturated
+    LQR; ``table``: the expert interpolated from a table; ``policy``: an exported network."""
     mpc: JointMPCSettings = field(default_factory=JointMPCSettings)
     """The optimal control problem that expert, LQR and table share."""
     torque_law: TorqueLawName = "computed-torque"
     """How commands become torques."""
     inverse_kinematics: InverseKinematicsSettings = field(default_factory=InverseKinematicsSettings)
     """How goals become joint references."""
+    observer: ObserverSettings = field(default_factory=ObserverSettings)
+    """The disturbance observer of ``mpc-observer``."""
     informed: InformedSettings = field(default_factory=InformedSettings)
     """What ``mpc-informed`` is told."""
     policy: Path | None = None
@@ -61,7 +88,12 @@ class ControllerSettings:
     @property
     def command_limit(self) -> float:
         """Largest command of a joint that a policy needs in order to imitate this controller."""
-        return self.informed.command_limit if self.kind == "mpc-informed" else self.mpc.command_limit
+        match self.kind:
+            case "mpc-observer":
+                return self.observer.command_limit
+            case "mpc-informed":
+                return self.informed.command_limit
+        return self.mpc.command_limit
 
 
 @dataclass(frozen=True)
@@ -77,7 +109,7 @@ class EpisodeSetup:
 
     def build_robot(self) -> Robot:
         """Load the arm."""
-        return load_robot(self.robot.source, self.robot.end_effector)
+        return self.robot.load()
 
     def build(self) -> tuple[MujocoPlant, Controller]:
         """Make the plant and the controller.
@@ -109,7 +141,7 @@ def build_controller(settings: ControllerSettings, robot: Robot, plant: PlantSet
             f"controller {settings.kind!r} needs a motor at every joint; {robot.name} has none at"
             f" {', '.join(passive)}. An arm with flexible links can be run with: ampc simulate"
         )
-    law = _build_law(settings, robot)
+    law = _build_law(settings, robot, plant.control_period)
     torque_law = settings.torque_law
     if isinstance(law, OnnxPolicy):
         law.spec.require(robot, plant.control_period)
@@ -145,7 +177,7 @@ def _compose(
     )
 
 
-def _build_law(settings: ControllerSettings, robot: Robot) -> FeedbackLaw:
+def _build_law(settings: ControllerSettings, robot: Robot, control_period: float) -> FeedbackLaw:
     match settings.kind:
         case "mpc":
             return JointMPC(settings.mpc, robot.n_joints, solver="exact")
@@ -153,6 +185,8 @@ def _build_law(settings: ControllerSettings, robot: Robot) -> FeedbackLaw:
             law = JointMPC(settings.mpc, robot.n_joints, solver="exact")
             law.name = "informed MPC"
             return law
+        case "mpc-observer":
+            return ObserverMPC(settings.mpc, settings.observer, robot.n_joints, control_period)
         case "mpc-ipopt":
             return JointMPC(settings.mpc, robot.n_joints, solver="ipopt")
         case "lqr":

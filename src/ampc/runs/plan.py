@@ -9,7 +9,7 @@ from ampc.episodes.setup import ControllerKind, ControllerSettings, EpisodeSetup
 from ampc.errors import PolicyError
 from ampc.learning import TrainingSettings
 from ampc.policies.spec import Architecture, NetworkSettings, PolicySpec
-from ampc.robots import Robot, load_robot
+from ampc.robots import Robot
 from ampc.runs.exported import ONNX_FILE, is_exported
 from ampc.runs.settings import RunSettings
 
@@ -33,7 +33,7 @@ class RunPlan:
     @cached_property
     def robot(self) -> Robot:
         """The arm."""
-        return load_robot(self.settings.robot.source, self.settings.robot.end_effector)
+        return self.settings.robot.load()
 
     def policies(self) -> dict[str, Path]:
         """Name and folder of each policy that the settings ask for, trained or not."""

@@ -13,7 +13,7 @@ from ampc.evaluation import BenchmarkSettings
 from ampc.learning import TrainingSettings
 from ampc.plants import PlantSettings
 from ampc.policies.spec import Architecture, InputSettings
-from ampc.robots import InverseKinematicsSettings, load_robot, suggested_command_limit
+from ampc.robots import InverseKinematicsSettings, suggested_command_limit
 from ampc.settings import to_dict
 from ampc.solvers import JointMPCSettings
 from ampc.tasks import REGIONS, Region, TaskSettings
@@ -120,7 +120,7 @@ class RunSettings:
 
 def resolve(settings: RunSettings, console: Console | None) -> RunSettings:
     """Make the robot's path absolute and the command limit one that the motors can follow."""
-    robot = load_robot(settings.robot.source, settings.robot.end_effector)
+    robot = settings.robot.load()
     settings = replace(settings, robot=replace(settings.robot, source=robot.source))
     if settings.adapt_command_limit and settings.torque_law == "computed-torque":
         possible = suggested_command_limit(robot)

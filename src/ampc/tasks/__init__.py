@@ -10,12 +10,13 @@ from ampc.tasks.goals import GoalCheck, check_goals, task_for_goal
 from ampc.tasks.sampler import TaskSampler, TaskSettings
 from ampc.tasks.storage import load_tasks, save_tasks
 from ampc.tasks.task import PlantVariation, Task
-from ampc.tasks.variation import VariationSettings
+from ampc.tasks.variation import VARIATIONS, VariationSettings
 from ampc.tasks.workspace import REGIONS, Region, RegionSettings, Workspace
 
 __all__ = [
     "FLEXIBLE_REGIONS",
     "REGIONS",
+    "VARIATIONS",
     "ConvergenceRow",
     "FlexibleRegion",
     "FlexibleTaskSampler",

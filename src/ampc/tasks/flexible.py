@@ -13,14 +13,14 @@ from ampc.chain.plane import PlanarStatics
 from ampc.chain.statics import StaticEquilibrium
 from ampc.errors import SettingsError, TaskError, UnreachableGoalError
 from ampc.robots.robot import Robot
-from ampc.tasks.task import PlantVariation, Task
+from ampc.tasks.drawing import Drawing
+from ampc.tasks.task import Task
 from ampc.tasks.variation import VariationSettings
 
 FlexibleRegion = Literal["random", "near-wall"]
 FLEXIBLE_REGIONS: tuple[FlexibleRegion, ...] = get_args(FlexibleRegion)
 
 _MAX_ROUNDS = 500
-_TASK_STREAM, _VARIATION_STREAM = 0, 1
 _LEVEL = 0.99
 
 Ranges = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
@@ -98,27 +98,15 @@ class FlexibleTaskSampler:
         """
         if region not in FLEXIBLE_REGIONS:
             raise TaskError(f"unknown region {region!r}; choose from {', '.join(FLEXIBLE_REGIONS)}")
-        indices = range(first, first + n)
-        generators = [_generator(seed, region, index, _TASK_STREAM) for index in indices]
-        noise_seeds = [int(generator.integers(2**31)) for generator in generators]
-        settings = self.settings
+        number, indices = FLEXIBLE_REGIONS.index(region), range(first, first + n)
+        drawing = Drawing(self.robot, self.settings.variation, region, number, seed, indices)
+        settings, generators = self.settings, drawing.generators
         starts = self._draw(generators, settings.start, (self._nominal, self._soft), "start")
         ranges = settings.random_goal if region == "random" else settings.near_wall_goal
         witnesses = self._draw(generators, ranges, (self._nominal,), f"{region} goal")
-        goals = [self._end_effector(witness) for witness in witnesses]
+        goals = np.array([self._end_effector(witness) for witness in witnesses]).reshape(-1, 3)
         self.statics_failures[region] += sum(not self._has_equilibrium(goal) for goal in goals)
-        return [
-            Task(
-                index=index,
-                region=region,
-                start=starts[i],
-                goal=goals[i],
-                witness=witnesses[i],
-                seed=noise_seeds[i],
-                variation=self._variation(seed, region, index),
-            )
-            for i, index in enumerate(indices)
-        ]
+        return drawing.tasks(starts, goals, witnesses)
 
     def _draw(
         self,
@@ -165,13 +153,3 @@ class FlexibleTaskSampler:
         except UnreachableGoalError:
             return False
         return True
-
-    def _variation(self, seed: int, region: FlexibleRegion, index: int) -> PlantVariation:
-        if self.settings.variation.nominal:
-            return PlantVariation()
-        return self.settings.variation.sample(_generator(seed, region, index, _VARIATION_STREAM), self.robot)
-
-
-def _generator(seed: int, region: FlexibleRegion, index: int, stream: int) -> np.random.Generator:
-    key = (FLEXIBLE_REGIONS.index(region), index, stream)
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))

@@ -8,7 +8,8 @@ from ampc.arrays import BoolArray, FloatArray, IntArray
 from ampc.errors import TaskError
 from ampc.robots.inverse_kinematics import InverseKinematics
 from ampc.robots.robot import Robot
-from ampc.tasks.task import PlantVariation, Task
+from ampc.tasks.drawing import Drawing
+from ampc.tasks.task import Task
 from ampc.tasks.variation import VariationSettings
 from ampc.tasks.workspace import REGIONS, Region, RegionSettings, Workspace
 
@@ -16,7 +17,6 @@ _PROPOSALS = 4
 _JITTER = 0.02
 _MAX_ROUNDS = 500
 _CANONICAL_ROUNDS = 10
-_TASK_STREAM, _VARIATION_STREAM = 0, 1
 
 
 @dataclass(frozen=True)
@@ -72,31 +72,13 @@ class TaskSampler:
             raise TaskError(f"unknown region {region!r}; choose from {', '.join(REGIONS)}")
         if len(self.workspace.pool[region]) == 0:
             raise TaskError(f"robot {self.robot.name!r} has no configuration in region {region!r}")
-        indices = range(first, first + n)
-        generators = [_generator(seed, region, index, _TASK_STREAM) for index in indices]
-        noise_seeds = [int(generator.integers(2**31)) for generator in generators]
-        starts = self._starts(generators)
-        witnesses, unsolved = self._witnesses(generators, region)
+        drawing = Drawing(
+            self.robot, self.settings.variation, region, REGIONS.index(region), seed, range(first, first + n)
+        )
+        starts = self._starts(drawing.generators)
+        witnesses, unsolved = self._witnesses(drawing.generators, region)
         self.ik_failures[region] += unsolved
-        goals = self.workspace.end_effector(witnesses)
-        return [
-            Task(
-                index=index,
-                region=region,
-                start=starts[i],
-                goal=goals[i],
-                witness=witnesses[i],
-                seed=noise_seeds[i],
-                variation=self._variation(seed, region, index),
-            )
-            for i, index in enumerate(indices)
-        ]
-
-    def _variation(self, seed: int, region: Region, index: int) -> PlantVariation:
-        if self.settings.variation.nominal:
-            return PlantVariation()
-        generator = _generator(seed, region, index, _VARIATION_STREAM)
-        return self.settings.variation.sample(generator, self.robot)
+        return drawing.tasks(starts, self.workspace.end_effector(witnesses), witnesses)
 
     def _starts(self, generators: list[np.random.Generator]) -> FloatArray:
         """Clear configurations away from the limits, one from each generator (B, n)."""
@@ -151,8 +133,3 @@ class TaskSampler:
             found[pending] = q.reshape(len(pending), _PROPOSALS, n_joints)[rows, fits.argmax(axis=1)]
             pending = pending[~fits.any(axis=1)]
         raise TaskError(f"region {region!r} of robot {self.robot.name!r} is too small to sample")
-
-
-def _generator(seed: int, region: Region, index: int, stream: int) -> np.random.Generator:
-    sequence = np.random.SeedSequence(seed, spawn_key=(REGIONS.index(region), index, stream))
-    return np.random.default_rng(sequence)
