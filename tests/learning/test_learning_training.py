@@ -40,6 +40,7 @@ def test_an_interrupted_training_ends_with_the_same_bits(
 ) -> None:
     whole = train(tmp_path / "whole", architecture)
 
+    monkeypatch.setattr(ampc.learning.training, "SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     learning_rate = ampc.learning.training._learning_rate
 
     def interrupt_in_third_epoch(settings: TrainingSettings, progress: float) -> float:
@@ -76,6 +77,7 @@ def die_after_two(*arguments):
         os.kill(os.getpid(), signal.SIGKILL)
     return run_epoch(*arguments)
 training._run_epoch = die_after_two
+training.SECONDS_BETWEEN_CHECKPOINTS = 0.0
 train(Path(sys.argv[1]))
 """
     here = Path(__file__).parent

@@ -1,5 +1,6 @@
 """A learner that drives the arm while an expert, in its shadow, says what it would have done."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -61,6 +62,7 @@ class ShadowedController:
         self.reference: FloatArray | None = None
         self.last_step = expert.last_step
         self._expert, self._learner, self._settings = expert, learner, settings
+        self._tell_expert, self._tell_learner = _listener(expert), _listener(learner)
         self._generator = np.random.default_rng(0)
         self._expert_drives = False
 
@@ -77,15 +79,17 @@ class ShadowedController:
         """Torque of whoever drives (m,) [N m]; never raises, since neither of the two does."""
         if self._settings.mixing == "step":
             self._draw_driver()
-        drives, watches = self._expert, self._learner
-        if not self._expert_drives:
-            drives, watches = watches, drives
-        torque = drives.act(measurement)
-        if watches is self._expert or self._settings.mixing == "step":
-            watches.act(measurement)
-            if isinstance(watches, ObservesApplied):
-                watches.observe_applied(torque, drives.last_step.command)
-        self.last_step = _labelled(drives.last_step, self._expert.last_step)
+        experts_torque = self._expert.act(measurement)
+        if self._expert_drives and self._settings.mixing == "episode":
+            self.last_step = _labelled(self._expert.last_step, self._expert.last_step)
+            return experts_torque
+        learners_torque = self._learner.act(measurement)
+        if self._expert_drives:
+            torque, step, tell = experts_torque, self._expert.last_step, self._tell_learner
+        else:
+            torque, step, tell = learners_torque, self._learner.last_step, self._tell_expert
+        tell(torque, step.command)
+        self.last_step = _labelled(step, self._expert.last_step)
         return torque
 
     def _draw_driver(self) -> None:
@@ -102,6 +106,7 @@ class OmniscientController:
         control_period: Its control period [s].
         reference: Its joint reference (n,) [rad], if it has one.
         last_step: What its last call of `act` did.
+        observe_applied: Takes the torque and the command that were sent in its place.
     """
 
     def __init__(self, plant: Plant, robot: Robot, controller: Controller) -> None:
@@ -110,6 +115,7 @@ class OmniscientController:
         self.control_period = controller.control_period
         self.reference: FloatArray | None = None
         self.last_step = controller.last_step
+        self.observe_applied = _listener(controller)
         self._plant, self._actuated, self._controller = plant, robot.actuated, controller
 
     def reset(self, task: Task) -> None:
@@ -126,10 +132,12 @@ class OmniscientController:
         self.last_step = self._controller.last_step
         return torque
 
-    def observe_applied(self, torque: FloatArray, command: FloatArray) -> None:
-        """Pass on what was sent in its place."""
-        if isinstance(self._controller, ObservesApplied):
-            self._controller.observe_applied(torque, command)
+
+def _listener(controller: Controller) -> Callable[[FloatArray, FloatArray], None]:
+    """How a controller is told what was sent in its place, if it has a use for that."""
+    if isinstance(controller, ObservesApplied):
+        return controller.observe_applied
+    return lambda torque, command: None
 
 
 def _labelled(step: StepRecord, expert: StepRecord) -> StepRecord:

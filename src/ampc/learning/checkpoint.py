@@ -1,4 +1,4 @@
-"""State of an unfinished training on disk, complete after every epoch."""
+"""State of an unfinished training on disk, always that after a whole epoch."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path

@@ -44,19 +44,22 @@ class TrainingLog:
         self._console.print(f"{self._name}: {message}", highlight=False)
 
     def epoch(self, history: list[dict[str, float]]) -> None:
-        """Log the last entry of a history."""
+        """Say the last entry of a history."""
         row = history[-1]
         for name, value in row.items():
             if name != "epoch":
                 self._writer.add_scalar(f"training/{name}", value, int(row["epoch"]))
-        self._writer.flush()
-        write_atomically(self._path, lambda path: _write_csv(path, history))
         seconds = sum(entry["seconds"] for entry in history[self._done :]) / (len(history) - self._done)
         remaining = seconds * (self._epochs - len(history))
         self.say(
             f"epoch {len(history):3d}/{self._epochs}  loss {row['loss']:.3e}  validation "
             f"{row['validation_loss']:.3e}  {row['seconds']:.1f} s  at most {_duration(remaining)} left"
         )
+
+    def write(self, history: list[dict[str, float]]) -> None:
+        """Bring the files up to date with a history."""
+        self._writer.flush()
+        write_atomically(self._path, lambda path: _write_csv(path, history))
 
 
 def _write_csv(path: Path, history: list[dict[str, float]]) -> None:

@@ -1,4 +1,4 @@
-"""The supervised training loop: any torch module, any samples, any loss; resumable after every epoch."""
+"""The supervised training loop: any torch module, any samples, any loss; resumable at any moment."""
 
 import copy
 import math
@@ -22,6 +22,9 @@ from ampc.settings import differences
 Loss = Callable[[Batch], tuple[Tensor, Tensor]]
 """Sum of the weighted losses of a batch's labels, and the sum of their weights."""
 
+SECONDS_BETWEEN_CHECKPOINTS = 2.0
+"""What a kill may cost; epochs of small networks are shorter than it takes to bring a file to the disk."""
+
 _SEED_STRIDE = 1_000_003
 """Distance between the random streams of two seeds; larger than any number of epochs."""
 
@@ -40,7 +43,8 @@ def fit(
     """Minimise a loss over samples; leaves the model with the weights of least validation loss.
 
     Every epoch visits all samples once, in an order drawn from the seed and the epoch's number alone. After
-    it ``checkpoint.pt`` is replaced; a training that was stopped goes on there and ends with the same bits.
+    it, unless that was done within the last seconds, ``checkpoint.pt`` is replaced; a training that was
+    stopped goes on there and ends with the same bits.
 
     Args:
         model: Module whose parameters are trained.
@@ -79,6 +83,7 @@ def fit(
     with TrainingLog(folder, settings.epochs, state.epoch, console) as log, arithmetic(settings.threads):
         if state.epoch:
             log.say(f"going on after epoch {state.epoch} of {folder / CHECKPOINT_FILE}")
+        saved, saved_at = state.epoch, time.monotonic()
         try:
             while not state.finished:
                 entry = _run_epoch(
@@ -92,10 +97,13 @@ def fit(
                     state.best_loss, state.best_epoch = entry["validation_loss"], state.epoch
                 stale = state.epoch - state.best_epoch
                 state.finished = state.epoch >= settings.epochs or stale >= settings.patience
-                state.save(folder)
                 log.epoch(state.history)
+                if state.finished or time.monotonic() - saved_at >= SECONDS_BETWEEN_CHECKPOINTS:
+                    state.save(folder)
+                    log.write(state.history)
+                    saved, saved_at = state.epoch, time.monotonic()
         except KeyboardInterrupt:
-            log.say(f"interrupted; the same call goes on after epoch {state.epoch}")
+            log.say(f"interrupted; the same call goes on after epoch {saved}")
             raise
         if state.epoch < settings.epochs:
             log.say(f"stopped early: no better validation loss for {settings.patience} epochs")
