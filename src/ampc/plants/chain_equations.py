@@ -27,7 +27,7 @@ def chain_acceleration(arm: ChainParameters) -> ca.Function:
     """
     n, m = arm.n_bodies + 1, len(arm.actuated)
     y, torque, acceleration = ca.SX.sym("y", 2 * n), ca.SX.sym("torque", m), ca.SX.sym("acceleration", n)
-    mass_matrix, force = _equations(arm, y, torque)
+    mass_matrix, force = equations_of_motion(arm, y, torque)
     factors = ca.ldl(mass_matrix, False)
     solution = ca.ldl_solve(force, *factors)
     residual = force - mass_matrix @ acceleration
@@ -62,8 +62,17 @@ def to_relative(arm: ChainParameters, y: FloatArray) -> FloatArray:
     return np.concatenate([position[:1], q, rate[:1], np.diff(rate[1:], prepend=0.0)])
 
 
-def _equations(arm: ChainParameters, y: ca.SX, torque: ca.SX) -> tuple[ca.SX, ca.SX]:
-    """Mass matrix (n, n) and generalised force (n,), M y'' = force."""
+def equations_of_motion(
+    arm: ChainParameters, y: ca.SX, torque: ca.SX, stiffness_scale: ca.SX | None = None
+) -> tuple[ca.SX, ca.SX]:
+    """Mass matrix (n, n) and generalised force (n,), M [yaw, theta]'' = force.
+
+    Args:
+        arm: The arm.
+        y: [yaw, theta, their rates] (2n,).
+        torque: Motor torque (m,).
+        stiffness_scale: Young's modulus relative to the model's; by default the arm's own.
+    """
     n, bodies = arm.n_bodies + 1, arm.n_bodies
     yaw, theta, yaw_rate, rate = y[0], y[1:n], y[n], y[n + 1 :]
     cos, sin = ca.cos(theta), ca.sin(theta)
@@ -106,7 +115,9 @@ def _equations(arm: ChainParameters, y: ca.SX, torque: ca.SX) -> tuple[ca.SX, ca
     motors = ca.SX.zeros(n)
     for motor, joint in enumerate(arm.actuated):
         motors[int(joint)] += torque[motor]
-    springs = ca.DM(arm.joint_stiffness) * (ca.DM(joints) @ theta - ca.DM(arm.rest))
+    scale = arm.stiffness_scale if stiffness_scale is None else stiffness_scale
+    stiffness = ca.DM(arm.stiffness) + scale * ca.DM(arm.flexible_stiffness)
+    springs = stiffness * (ca.DM(joints) @ theta - ca.DM(arm.rest))
     dampers = ca.DM(arm.damping) * (ca.DM(joints) @ rate)
     yaw_force = motors[0] - arm.yaw_stiffness * (yaw - arm.yaw_rest) - arm.yaw_damping * yaw_rate - yaw_bias
     return mass_matrix, ca.vertcat(yaw_force, ca.DM(joints.T) @ (motors[1:] - springs - dampers) - bias)
