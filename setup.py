@@ -1,4 +1,4 @@
-"""Build of the chain's C library; everything else about the package stands in pyproject.toml.
+"""Build of the C library of the chain and the solvers; everything else about the package is in pyproject.toml.
 
 The library is plain C without Python in it, and the package works without it, slower: a machine that cannot
 compile it gets a message, not a failed installation. It is built twice, portably and for processors with
@@ -12,7 +12,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-SOURCES = Path("src/ampc/chain/src")
+SOURCES = [Path("src/ampc/chain/src"), Path("src/ampc/solvers/src")]
 PORTABLE, AVX2 = "ampc.chain._core", "ampc.chain._core_avx2"
 FLAGS = [
     ["-O3", "-std=c99", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math"],
@@ -49,18 +49,18 @@ class BuildLibrary(build_ext):
         if ext.name == PORTABLE:
             self.warn(
                 f"ampc: the C library {ext.name} was not built: {error}\n"
-                "ampc: the package works without it, but the dynamics of the flexible arm run in NumPy,\n"
-                "ampc: some hundred times slower. To have it, install a C compiler (such as gcc) and then\n"
-                "ampc: this package again.",
+                "ampc: the package works without it, but the dynamics of the flexible arm run in NumPy, some\n"
+                "ampc: hundred times slower, and its nonlinear MPC does not run at all.\n"
+                "ampc: To have it, install a C compiler (such as gcc) and then this package again.",
             )
 
 
 def library(name: str) -> Extension:
-    """The chain's sources under a name."""
+    """All sources under a name."""
     return Extension(
         name,
-        sources=[str(path) for path in sorted(SOURCES.glob("*.c"))],
-        depends=[str(path) for path in sorted(SOURCES.glob("*.h"))],
+        sources=[str(path) for folder in SOURCES for path in sorted(folder.glob("*.c"))],
+        depends=[str(path) for folder in SOURCES for path in sorted(folder.glob("*.h"))],
         libraries=[] if os.name == "nt" else ["m"],
         optional=True,
     )

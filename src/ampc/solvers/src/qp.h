@@ -30,11 +30,12 @@ extern "C" {
 #endif
 
 /* Changes whenever a structure or a signature below does. */
-#define QP_VERSION 1
+#define QP_VERSION 2
 
 #define QP_PAD(n) (((n) + 3) / 4 * 4)
 
-/* Largest numbers of states, inputs, and limits of a stage; they bound the stack that is used. */
+/* Largest numbers of stages, states, inputs, and limits of a stage; some of them bound the stack that is used. */
+#define QP_MAX_HORIZON 100000
 #define QP_MAX_STATES 260
 #define QP_MAX_INPUTS 128
 #define QP_MAX_LIMITS 1024
@@ -87,6 +88,7 @@ typedef struct {
   int max_iterations;
   int warm;         /* 0: start from zero; 1: from z and costate; 2: and from the multipliers */
   double tolerance; /* of all residuals, relative to the largest terms that cancel in them */
+  double negligible; /* least size of the gradients that stationarity and complementarity are relative to; may be 0 */
   double barrier;   /* complementarity that a start aims at, in units of the cost; 0: chosen by the solver */
 } QPSettings;
 
@@ -99,6 +101,8 @@ typedef struct {
   double limits;          /* violation beyond the slack */
   double complementarity; /* multipliers against distances */
 } QPResult;
+
+CHAIN_API int qp_version(void);
 
 /* Number of doubles that `work` has to hold; negative if a size is out of range. */
 CHAIN_API long qp_workspace_size(const QPSize *size);

@@ -1,0 +1,393 @@
+#include "qp.h"
+
+#include <float.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define INLINE inline
+#define PROXIMAL 1e-8     /* curvature, relative to the Hessian's largest, that is put where there is none */
+#define BOUNDARY 0.995    /* part of the longest step that is gone */
+#define SMALLEST 1e-150 /* keeps divisions by what may be zero finite */
+
+#include "qp_work.h"
+
+#include "qp_limits.h"
+
+typedef struct {
+  int states; /* 0: any */
+  int (*factorise)(const Work *);
+  void (*backward)(const Work *, double, int);
+  void (*forward)(const Work *, double, int, int);
+  void (*measure)(const Work *);
+  void (*residuals)(const Work *, Norms *);
+} Kernel;
+
+#include "qp_kernels.h"
+
+static const Kernel *kernel_of(const QPSize *size) {
+  const Kernel *kernel = KERNELS;
+  while (kernel->states && !(kernel->states == size->states && size->inputs == 3)) kernel++;
+  return kernel;
+}
+
+static int well_sized(const QPSize *size) {
+  return size->horizon >= 1 && size->horizon <= QP_MAX_HORIZON && size->states >= 1 &&
+         size->states <= QP_MAX_STATES && size->inputs >= 1 && size->inputs <= QP_MAX_INPUTS && size->bounds >= 0 &&
+         size->rows >= 0 && size->bounds <= QP_MAX_LIMITS && size->rows <= QP_MAX_LIMITS;
+}
+
+static int well_posed(const QPProblem *problem, const QPSettings *settings) {
+  const QPSize *size = &problem->size;
+  if (!well_sized(size)) return 0;
+  if (settings->max_iterations < 0 || settings->warm < 0 || settings->warm > 2) return 0;
+  if (!(settings->tolerance > 0.0) || !(settings->barrier >= 0.0) || !(settings->negligible >= 0.0)) return 0;
+  for (int i = 0; i < size->bounds; i++)
+    if (problem->bounded[i] < 0 || problem->bounded[i] >= size->states) return 0;
+  for (int k = 0; problem->rows_at && k <= size->horizon; k++)
+    if (problem->rows_at[k] < 0 || problem->rows_at[k] > size->rows) return 0;
+  return 1;
+}
+
+/* Whether limit i of stage k exists, its infinity aside. */
+static int exists(const Work *w, const int k, const int i) {
+  const QPSize *size = &w->problem->size;
+  if (i < w->U) return i < size->inputs && k < w->N;
+  if (i < w->U + w->B) return i - w->U < size->bounds && k > 0;
+  return i - w->U - w->B < rows_at(w->problem, k);
+}
+
+static double row_size(const Work *w, const int k, const int i) {
+  if (i < w->U + w->B) return 1.0;
+  const double *row = w->problem->matrix + ((size_t)k * w->R + (i - w->U - w->B)) * w->W;
+  double size = 0.0;
+  for (int j = 0; j < w->W; j++) size = larger(fabs(row[j]), size);
+  return size;
+}
+
+/* Collect the sides that exist. */
+static int gather(const Work *w) {
+  const QPProblem *problem = w->problem;
+  Side *side = w->sides;
+  for (int k = 0; k <= w->N; k++) {
+    w->first[k] = (int)(side - w->sides);
+    for (int position = 0; position < w->L; position += 4)
+      for (int upper = 0; upper < 2; upper++) {
+        const double sign = upper ? -1.0 : 1.0;
+        int any = 0;
+        for (int i = 0; i < 4; i++) {
+          const size_t at = (size_t)k * w->L + position + i;
+          side->on[i] = side->soft[i] = side->equal[i] = side->bound[i] = side->l1[i] = side->l2[i] = 0.0;
+          side->size[i] = 1.0;
+          if (!exists(w, k, position + i)) continue;
+          const double low = problem->lower[at], high = problem->upper[at], b = upper ? -high : low;
+          const double l1 = problem->l1[at], l2 = problem->l2[at];
+          if (!(low < INFINITY) || !(high > -INFINITY) || !(l1 >= 0.0)) return QP_BAD_ARGUMENT;
+          if (b == -INFINITY) continue;
+          const int hard = l1 == INFINITY;
+          if (!hard && !(l2 >= 0.0 && l2 < INFINITY)) return QP_BAD_ARGUMENT;
+          if (hard && low > high) return QP_INFEASIBLE;
+          if (hard ? upper && low == high : l1 == 0.0 && l2 == 0.0) continue;
+          any = 1;
+          side->bound[i] = b;
+          side->size[i] = row_size(w, k, position + i);
+          side->equal[i] = hard && low == high;
+          side->on[i] = 1.0 - side->equal[i];
+          side->soft[i] = !hard;
+          if (!hard) {
+            side->l1[i] = l1;
+            side->l2[i] = l2;
+          }
+        }
+        if (!any) continue;
+        side->sign = sign;
+        side->position = position;
+        side++;
+      }
+  }
+  w->first[w->N + 1] = (int)(side - w->sides);
+  return QP_OK;
+}
+
+/* All sides of a stage, and where its part of an array of limits begins. */
+#define EACH_SIDE(w, k, side) for (Side *side = (w)->sides + (w)->first[k]; side < (w)->sides + (w)->first[k + 1]; side++)
+#define AT(w, array, k) ((w)->array + (size_t)(k) * (w)->L)
+
+static void zero(double *values, const size_t count) {
+  for (size_t i = 0; i < count; i++) values[i] = 0.0;
+}
+
+/* All residuals at the iterate, from the data. */
+static Norms evaluate(const Work *w, const Kernel *kernel) {
+  Norms norms = {{0.0}, {0.0}, {0.0}, {0.0}, {0.0}, {0.0}, {0.0}};
+  zero(w->net, (size_t)(w->N + 1) * w->L);
+  for (int k = 0; k <= w->N; k++)
+    EACH_SIDE(w, k, side) {
+      double *net = AT(w, net, k) + side->position;
+      for (int i = 0; i < 4; i++) net[i] += side->sign * side->lambda[i];
+    }
+  kernel->residuals(w, &norms);
+  const double scale = largest(norms.state);
+  for (int k = 0; k <= w->N; k++)
+    EACH_SIDE(w, k, side) side_residuals(side, AT(w, value, k) + side->position, scale, &norms);
+  return norms;
+}
+
+/* Residuals relative to what the tolerance refers to. */
+static void judge(const Norms *norms, const QPSettings *settings, QPResult *result) {
+  const double gradient = larger(largest(norms->gradient), settings->negligible) + SMALLEST;
+  result->stationarity = largest(norms->stationarity) / gradient;
+  result->dynamics = largest(norms->gap) / (largest(norms->state) + SMALLEST);
+  result->limits = largest(norms->limits);
+  result->complementarity = largest(norms->products) / gradient;
+}
+
+static int all_finite(const Norms *norms) {
+  return norms->finite[0] + norms->finite[1] + norms->finite[2] + norms->finite[3] == 0.0;
+}
+
+static int within(const QPResult *result, const double tolerance) {
+  return result->stationarity <= tolerance && result->dynamics <= tolerance && result->limits <= tolerance &&
+         result->complementarity <= tolerance;
+}
+
+/* Newton's direction of the sides that belongs to dz, and how far it can be gone. */
+static Reach look_along(const Work *w) {
+  Reach reach = {{0.0}, {0.0}, {0.0}};
+  for (int k = 0; k <= w->N; k++)
+    EACH_SIDE(w, k, side) {
+      side_direction(side, AT(w, change, k) + side->position);
+      side_reach(side, &reach);
+    }
+  return reach;
+}
+
+static double total(const double *lanes) { return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]); }
+
+static void move(const Work *w, const double step) {
+  const size_t stages = (size_t)w->N + 1;
+  for (size_t i = 0; i < stages * w->W; i++) w->z[i] += step * w->dz[i];
+  for (size_t i = 0; i < stages * w->X; i++) w->costate[i] += step * w->dcostate[i];
+}
+
+/* The point that a cold start begins at: least squares of all distances to the limits beside the cost. */
+static double approach(const Work *w, const Kernel *kernel) {
+  const double curvature = w->least_pivot[1] / PROXIMAL;
+  double farthest = 0.0;
+  evaluate(w, kernel);
+  zero(w->weight, (size_t)(w->N + 1) * w->L);
+  zero(w->pull, (size_t)(w->N + 1) * w->L);
+  for (int k = 0; k <= w->N; k++)
+    EACH_SIDE(w, k, side)
+      for (int i = 0; i < 4; i++) {
+        const double weight = (side->on[i] + side->equal[i]) * curvature / (side->size[i] * side->size[i] + SMALLEST);
+        const double distance = side->sign * AT(w, value, k)[side->position + i] - side->bound[i];
+        AT(w, weight, k)[side->position + i] += weight;
+        AT(w, pull, k)[side->position + i] -= side->sign * weight * distance;
+      }
+  kernel->factorise(w);
+  kernel->backward(w, 1.0, 1);
+  kernel->forward(w, 1.0, 1, 1);
+  move(w, 1.0);
+  kernel->measure(w);
+  for (int k = 0; k <= w->N; k++)
+    EACH_SIDE(w, k, side)
+      for (int i = 0; i < 4; i++) {
+        const double distance = side->sign * AT(w, value, k)[side->position + i] - side->bound[i];
+        farthest = larger(-side->on[i] * distance / (side->size[i] + SMALLEST), farthest);
+      }
+  return farthest;
+}
+
+/* Curvature that is typical of the problem, for what has no scale of its own. */
+static double curvature_of(const Work *w) {
+  double curvature = 0.0;
+  for (int k = 0; k <= w->N; k++) {
+    const double *H = w->problem->hessian + (size_t)k * w->W * w->W;
+    for (int j = k < w->N ? 0 : w->U; j < w->W; j++) curvature = larger(fabs(H[j * (w->W + 1)]), curvature);
+  }
+  return curvature > 0.0 ? curvature : 1.0;
+}
+
+/* First iterate: z, costate, sides. */
+static Norms start(const Work *w, const Kernel *kernel, const QPSettings *settings, const QPSolution *guess) {
+  const size_t stages = (size_t)w->N + 1;
+  const QPSize *size = &w->problem->size;
+  if (settings->warm == 0) {
+    zero(w->z, stages * w->W);
+    zero(w->costate, stages * w->X);
+  }
+  for (int i = 0; i < size->states; i++) w->z[w->U + i] = w->problem->x0[i];
+  for (int k = 0; k <= w->N; k++)
+    EACH_SIDE(w, k, side)
+      for (int i = 0; i < 4; i++) {
+        const double *given = guess->multiplier + ((size_t)k * 2 + (side->sign < 0.0)) * w->L + side->position;
+        side->lambda[i] = settings->warm == 2 && side->on[i] != 0.0 ? larger(given[i], 0.0) : 0.0;
+        side->t[i] = side->s[i] = side->nu[i] = 1.0;
+      }
+  double barrier = settings->barrier, least;
+  if (settings->warm == 0) {
+    const double distance = approach(w, kernel), curvature = w->least_pivot[1] / PROXIMAL;
+    least = larger(distance, 1e-2);
+    if (barrier == 0.0) barrier = curvature * least * least;
+  } else {
+    kernel->measure(w);
+    if (barrier == 0.0) barrier = 1e-3;
+    least = 1e-2;
+  }
+  for (int k = 0; k <= w->N; k++)
+    EACH_SIDE(w, k, side) {
+      side_centre(side, AT(w, value, k) + side->position, barrier, least);
+      for (int i = 0; i < 4; i++)
+        if (side->equal[i] != 0.0) {
+          side->t[i] = PROXIMAL * side->size[i] * side->size[i] / (w->least_pivot[1] / PROXIMAL);
+          side->lambda[i] = 0.0;
+        }
+    }
+  return evaluate(w, kernel);
+}
+
+/* Direction of the whole iterate. */
+static Reach direct(const Work *w, const Kernel *kernel, const double target, const double second,
+                    const double remaining, const int gaps) {
+  zero(w->pull, (size_t)(w->N + 1) * w->L);
+  for (int k = 0; k <= w->N; k++)
+    EACH_SIDE(w, k, side) side_pull(side, target, second, AT(w, pull, k) + side->position);
+  kernel->backward(w, remaining, gaps);
+  kernel->forward(w, remaining, gaps, second != 0.0);
+  return look_along(w);
+}
+
+static int weigh(const Work *w, const Kernel *kernel) {
+  zero(w->weight, (size_t)(w->N + 1) * w->L);
+  for (int k = 0; k <= w->N; k++) EACH_SIDE(w, k, side) side_weights(side, AT(w, weight, k) + side->position);
+  return kernel->factorise(w);
+}
+
+static void report(const Work *w, QPSolution *solution) {
+  const size_t stages = (size_t)w->N + 1;
+  zero(solution->multiplier, stages * 2 * w->L);
+  zero(solution->slack, stages * 2 * w->L);
+  for (int k = 0; k <= w->N; k++)
+    EACH_SIDE(w, k, side)
+      for (int i = 0; i < 4; i++) {
+        const size_t stage = (size_t)k * 2 * w->L, position = (size_t)side->position + i;
+        const double lambda = side->lambda[i], distance = side->sign * AT(w, value, k)[position] - side->bound[i];
+        const int upper = side->equal[i] != 0.0 ? lambda < 0.0 : side->sign < 0.0;
+        solution->multiplier[stage + (upper ? w->L : 0) + position] += fabs(lambda);
+        if (side->soft[i] != 0.0) solution->slack[stage + (upper ? w->L : 0) + position] = larger(-distance, 0.0);
+      }
+}
+
+static int iterate(const Work *w, const Kernel *kernel, const QPSettings *settings, QPSolution *solution,
+                   QPResult *result) {
+  const double tolerance = settings->tolerance;
+  Norms norms = start(w, kernel, settings, solution);
+  judge(&norms, settings, result);
+  result->iterations = 0;
+  double pairs = 0.0, sum = 0.0;
+  for (Side *side = w->sides; side < w->sides + w->first[w->N + 1]; side++)
+    for (int i = 0; i < 4; i++) {
+      pairs += side->on[i] + side->soft[i];
+      sum += side->on[i] * side->t[i] * side->lambda[i] + side->soft[i] * side->s[i] * side->nu[i];
+    }
+  const double share = pairs > 0.0 ? 1.0 / pairs : 0.0;
+  double remaining = 1.0, worst = INFINITY;
+  int careful = 0;
+  for (;;) {
+    if (!all_finite(&norms) || !(sum < INFINITY)) return QP_NOT_FINITE;
+    if (within(result, tolerance)) return QP_OK;
+    if (result->iterations == settings->max_iterations) return QP_MAX_ITERATIONS;
+    for (;;) {
+      const double gradient = larger(largest(norms.gradient), settings->negligible);
+      const double floor = 0.1 * tolerance * gradient * largest(norms.state), mu = share * sum;
+      const int gaps = remaining * result->dynamics > 1e-3 * tolerance;
+      weigh(w, kernel);
+      Reach reach = direct(w, kernel, 0.0, 0.0, remaining, gaps);
+      const double affine = 1.0 / larger(largest(reach.limit), 1.0);
+      const double left = 1.0 + affine * (total(reach.linear) + affine * total(reach.square)) / (sum + SMALLEST);
+      double target = larger(left * left * left, 1e-6) * mu;
+      target = larger(target, floor < mu ? floor : mu);
+      reach = direct(w, kernel, target, 1.0, remaining, gaps);
+      const double limit = largest(reach.limit);
+      const double step = limit > BOUNDARY ? BOUNDARY / limit : 1.0;
+      move(w, step);
+      double sums[4] = {0.0}, worsts[4] = {0.0};
+      for (Side *side = w->sides; side < w->sides + w->first[w->N + 1]; side++) side_step(side, step, sums, worsts);
+      sum = total(sums);
+      worst = largest(worsts);
+      remaining *= 1.0 - step;
+      result->iterations++;
+#ifdef QP_TRACE
+      QP_TRACE("%3d mu %.3e affine %.3f step %.4f remaining %.2e worst %.2e gradient %.2e\n", result->iterations, share * sum, affine, step, remaining, worst, gradient);
+#endif
+      if (careful || result->iterations == settings->max_iterations || !(sum < INFINITY)) break;
+      if (worst <= tolerance * gradient && remaining * larger(result->stationarity, result->dynamics) <= tolerance)
+        break;
+    }
+    norms = evaluate(w, kernel);
+    judge(&norms, settings, result);
+#ifdef QP_TRACE
+    QP_TRACE("    stat %.2e dyn %.2e lim %.2e comp %.2e\n", result->stationarity, result->dynamics, result->limits, result->complementarity);
+#endif
+    remaining = 1.0;
+    careful = 1;
+  }
+}
+
+int qp_solve(const QPProblem *problem, const QPSettings *settings, QPSolution *solution, QPResult *result,
+             double *work) {
+  result->iterations = 0;
+  result->stationarity = result->dynamics = result->limits = result->complementarity = INFINITY;
+  result->status = QP_BAD_ARGUMENT;
+  if (!well_posed(problem, settings)) return result->status;
+  Work w = divide(problem, &problem->size, work);
+  w.z = solution->z;
+  w.costate = solution->costate;
+  const Kernel *kernel = kernel_of(&problem->size);
+  const double curvature = curvature_of(&w);
+  w.least_pivot[0] = 1e-14 * curvature;
+  w.least_pivot[1] = PROXIMAL * curvature;
+  result->status = gather(&w);
+  if (result->status != QP_OK) return result->status;
+  result->status = iterate(&w, kernel, settings, solution, result);
+  report(&w, solution);
+  return result->status;
+}
+
+int qp_version(void) { return QP_VERSION; }
+
+long qp_workspace_size(const QPSize *size) { return well_sized(size) ? divide(NULL, size, NULL).doubles : -1; }
+
+int qp_factorise(const QPProblem *problem, double *work) {
+  const Work w = divide(problem, &problem->size, work);
+  return weigh(&w, kernel_of(&problem->size)) ? QP_NUMERICAL : QP_OK;
+}
+
+void qp_perturb(const QPProblem *problem, const double *d_x0, const double *d_offset, const double *d_gradient,
+                double *d_z, double *d_costate, double *work) {
+  const Work w = divide(problem, &problem->size, work);
+  const Kernel *kernel = kernel_of(&problem->size);
+  const size_t stages = (size_t)w.N + 1, X = (size_t)w.X, W = (size_t)w.W;
+  zero(w.pull, stages * w.L);
+  zero(w.gap, stages * X);
+  for (int i = 0; d_x0 && i < problem->size.states; i++) w.gap[i] = d_x0[i];
+  for (size_t i = 0; d_offset && i < w.N * X; i++) w.gap[X + i] = d_offset[i];
+  for (size_t i = 0; i < stages * W; i++) w.stationarity[i] = d_gradient ? d_gradient[i] : 0.0;
+  kernel->backward(&w, 1.0, d_x0 || d_offset);
+  kernel->forward(&w, 1.0, d_x0 || d_offset, 1);
+  for (size_t i = 0; i < stages * W; i++) d_z[i] = w.dz[i];
+  for (size_t i = 0; d_costate && i < stages * X; i++) d_costate[i] = w.dcostate[i];
+}
+
+void qp_first_gain(const QPProblem *problem, double *gain, const double *work) {
+  const Work w = divide(problem, &problem->size, (double *)work);
+  const int n = problem->size.states, m = problem->size.inputs;
+  for (int i = 0; i < n; i++)
+    for (int a = m - 1; a >= 0; a--) {
+      const double *row = w.K + (size_t)a * w.W;
+      double sum = row[w.U + i];
+      for (int b = a + 1; b < m; b++) sum += row[b] * gain[b * n + i];
+      gain[a * n + i] = -sum;
+    }
+}

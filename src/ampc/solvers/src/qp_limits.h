@@ -1,0 +1,133 @@
+/* Limits of a stage, one side (lower or upper) of four of them at a time; included by qp.c.
+ *
+ * With y = +-(limited quantity) and b = +-limit, a side is  y + s >= b,  s >= 0,  cost l1 s + 1/2 l2 s^2. The
+ * interior-point method keeps t = y + s - b > 0 and the multipliers lambda of it and nu of s >= 0, and drives
+ *
+ *   rp = y + s - t - b = 0,   rd = l1 + l2 s - lambda - nu = 0,   t lambda = s nu = mu.
+ *
+ * Newton's direction for given dy follows in closed form, d lambda = kappa - weight dy, so that a soft limit
+ * adds to the Riccati recursion what a hard one does. A hard limit has s = 0 and no nu. An equality has neither; its
+ * multiplier follows the proximal method of multipliers, d lambda = -(rp + dy) / t with a small constant t.
+ */
+
+/* What steps along a direction depend on. */
+typedef struct {
+  double limit[4];             /* largest of -(change / value), whose inverse is the longest step */
+  double linear[4], square[4]; /* change of sum(t lambda) + sum(s nu): step linear + step^2 square */
+} Reach;
+
+/* Weights of the Riccati recursion at the present iterate. */
+static INLINE void side_weights(Side *side, double *weight) {
+  for (int i = 0; i < 4; i++) {
+    const double lambda = side->on[i] * side->lambda[i] + side->equal[i];
+    side->by_s[i] = 1.0 / side->s[i];
+    side->d[i] = side->soft[i] / (side->l2[i] + side->nu[i] * side->by_s[i]);
+    side->by_e[i] = 1.0 / (side->t[i] + lambda * side->d[i]);
+    weight[i] += lambda * side->by_e[i];
+  }
+}
+
+/* What the direction towards complementarity `target` has beside the terms in dy; with `second` = 1 less the products
+ * of the changes along the direction before. */
+static INLINE void side_pull(Side *side, const double target, const double second, double *pull) {
+  for (int i = 0; i < 4; i++) {
+    const double lambda = side->on[i] * side->lambda[i] + side->equal[i];
+    const double c1 = target - side->t[i] * side->lambda[i] - second * side->dt[i] * side->dlambda[i];
+    const double c2 = target - second * side->ds[i] * side->dnu[i];
+    side->q[i] = side->soft[i] * (c2 * side->by_s[i] - side->nu[i] - side->rd[i]);
+    side->kappa[i] = (side->on[i] * c1 - lambda * (side->rp[i] + side->q[i] * side->d[i])) * side->by_e[i];
+    pull[i] += side->sign * side->kappa[i];
+  }
+}
+
+/* The direction for changes dy of the limited quantities. */
+static INLINE void side_direction(Side *side, const double *dy) {
+  for (int i = 0; i < 4; i++) {
+    const double lambda = side->on[i] * side->lambda[i] + side->equal[i];
+    const double c2 = side->soft[i] * (side->q[i] + side->nu[i] + side->rd[i]);
+    const double change = side->sign * dy[i];
+    side->dlambda[i] = side->kappa[i] - lambda * side->by_e[i] * change;
+    side->ds[i] = (side->q[i] + side->dlambda[i]) * side->d[i];
+    side->dt[i] = side->on[i] * (change + side->ds[i] + side->rp[i]);
+    side->dnu[i] = c2 - side->soft[i] * side->nu[i] * (1.0 + side->ds[i] * side->by_s[i]);
+  }
+}
+
+static INLINE void side_reach(const Side *side, Reach *reach) {
+  for (int i = 0; i < 4; i++) {
+    const double dlambda = side->on[i] * side->dlambda[i];
+    const double by_t = -side->dt[i] / side->t[i], by_s = -side->ds[i] * side->by_s[i];
+    const double by_lambda = -dlambda / side->lambda[i], by_nu = -side->dnu[i] / side->nu[i];
+    /* The comparison leaves out 0 / 0, of what does not exist. */
+    reach->limit[i] = larger(by_t, larger(by_lambda, larger(by_s, larger(by_nu, reach->limit[i]))));
+    reach->linear[i] += side->t[i] * dlambda + side->lambda[i] * side->dt[i];
+    reach->linear[i] += side->s[i] * side->dnu[i] + side->nu[i] * side->ds[i];
+    reach->square[i] += side->dt[i] * dlambda + side->ds[i] * side->dnu[i];
+  }
+}
+
+/* Go a step; adds up the products t lambda + s nu and keeps the largest relative one. */
+static INLINE void side_step(Side *side, const double step, double *sum, double *worst) {
+  for (int i = 0; i < 4; i++) {
+    side->t[i] += step * side->dt[i];
+    side->lambda[i] += step * side->dlambda[i];
+    side->s[i] += step * side->ds[i];
+    side->nu[i] += step * side->dnu[i];
+    /* Linear equations; that of an equality leaves its proximal term. */
+    side->rp[i] -= step * (side->rp[i] + side->equal[i] * side->t[i] * side->dlambda[i]);
+    side->rd[i] -= step * side->rd[i];
+    const double product = side->on[i] * side->t[i] * side->lambda[i];
+    const double slack_product = side->soft[i] * side->s[i] * side->nu[i];
+    sum[i] += product + slack_product;
+    worst[i] = larger(side->by_scale[i] * larger(product, slack_product), worst[i]);
+  }
+}
+
+/* The side at the iterate with limited quantities `value`: rp and rd, and what violates the optimality conditions with
+ * the slack that z itself says. Distances are relative to `scale` + the numbers whose difference they are. */
+static INLINE void side_residuals(Side *side, const double *value, const double scale, Norms *norms) {
+  for (int i = 0; i < 4; i++) {
+    const double y = side->sign * value[i], b = side->bound[i], lambda = side->lambda[i];
+    const double by_scale = 1.0 / (scale + fabs(y) + fabs(b) + SMALLEST);
+    const double below = larger(b - y, 0.0), above = larger(y - b, 0.0), slack = side->soft[i] * below;
+    const double price = side->soft[i] * (side->l1[i] + side->l2[i] * slack);
+    const double off = (side->on[i] + side->equal[i]) * below + side->equal[i] * above - slack;
+    const double product = larger(side->on[i] * lambda * above, slack * (price - side->soft[i] * lambda));
+    side->rp[i] = (side->on[i] + side->equal[i]) * (y - b) + side->soft[i] * side->s[i] - side->on[i] * side->t[i];
+    side->rd[i] = side->soft[i] * (side->l1[i] + side->l2[i] * side->s[i] - lambda - side->nu[i]);
+    side->by_scale[i] = by_scale;
+    norms->limits[i] = larger(off * by_scale, norms->limits[i]);
+    norms->products[i] = larger(product * by_scale, norms->products[i]);
+    norms->stationarity[i] = larger(side->soft[i] * lambda - price, norms->stationarity[i]);
+  }
+}
+
+/* Put t, s and the multipliers on the central path of complementarity mu, as far as the limited quantities allow it;
+ * hard limits keep at least the distance `least`, or what belongs to the multiplier that they have. */
+static void side_centre(Side *side, const double *value, const double mu, const double least) {
+  for (int i = 0; i < 4; i++) {
+    const double v = side->sign * value[i] - side->bound[i];
+    const double guess = side->lambda[i];
+    side->t[i] = side->s[i] = side->nu[i] = 1.0;
+    if (side->soft[i] != 0.0) {
+      /* s solves mu / (v + s) + mu / s = price, where the price l1 + l2 s is found by repetition. */
+      const double l1 = side->l1[i], l2 = side->l2[i];
+      double price = l1 + l2 * larger(-v, 0.0) + sqrt(l2 * mu), s = 0.0, t = 0.0;
+      for (int j = 0; j < 3; j++) {
+        const double pull = price * v, root = sqrt(pull * pull + 4.0 * mu * mu);
+        s = (mu + (v > 0.0 ? 2.0 * mu * mu / (root + pull) : 0.5 * (root - pull))) / price;
+        t = (mu + (v < 0.0 ? 2.0 * mu * mu / (root - pull) : 0.5 * (root + pull))) / price;
+        price = l1 + l2 * s;
+      }
+      side->s[i] = s;
+      side->t[i] = t;
+      side->lambda[i] = mu / t;
+      side->nu[i] = mu / s;
+    } else if (side->on[i] != 0.0) {
+      double floor = least * side->size[i];
+      if (guess * floor > mu) floor = mu / guess;
+      side->t[i] = larger(v, floor);
+      side->lambda[i] = mu / side->t[i];
+    }
+  }
+}

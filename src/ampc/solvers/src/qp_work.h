@@ -1,0 +1,98 @@
+/* The solver's slices of the caller's workspace; included by qp.c. */
+
+typedef struct {
+  double sign;                         /* 1: lower limits, -1: upper ones */
+  int position, unused;                /* of the first of the four among the stage's limits */
+  double on[4], soft[4], equal[4];     /* 1 or 0: inequality; soft one; equality */
+  double bound[4], l1[4], l2[4];       /* b; penalties, 0 where there are none */
+  double size[4];                      /* largest entry of the row */
+  double t[4], lambda[4], s[4], nu[4]; /* values that are 0 by definition are kept at 1 if divided by */
+  double rp[4], rd[4];
+  double by_scale[4];                  /* what complementarity is relative to */
+  double by_s[4], d[4], by_e[4];       /* 1 / s; 1 / (l2 + nu / s); 1 / (t + lambda d) */
+  double q[4], kappa[4];
+  double dt[4], dlambda[4], ds[4], dnu[4];
+} Side;
+
+/* Sizes in brackets as in qp.h, with X = QP_PAD(n) and U = QP_PAD(m). */
+typedef struct {
+  const QPProblem *problem;
+  int N, X, U, W, B, R, L;
+  double *z, *costate;               /* (N + 1, W), (N + 1, X) the iterate, in the caller's arrays */
+  double *P, *K, *by_pivot;          /* (N + 1, X, X), (N, U, W), (N, U) the factorisation */
+  double *h, *dz, *stationarity;     /* (N + 1, W) right-hand sides, direction, residual */
+  double *dcostate, *gap;            /* (N + 1, X) direction, residual */
+  double *weight, *pull, *change;    /* (N + 1, L) of the recursion; changes of the limited quantities */
+  double *value, *net;               /* (N + 1, L) limited quantities; multipliers of lower less upper limits */
+  double *least_pivot;               /* (2) pivots below the first are replaced by the second */
+  double *scratch;                   /* of the factorisation */
+  Side *sides;                       /* those that exist, stage by stage */
+  int *first;                        /* (N + 2) index of each stage's first */
+  long doubles;                      /* size of it all */
+} Work;
+
+/* Largest magnitudes, in four lanes for the sake of speed. */
+typedef struct {
+  double gradient[4], state[4];                     /* terms that cancel in the residuals */
+  double stationarity[4], gap[4], limits[4], products[4]; /* residuals */
+  double finite[4];                                 /* 0 unless there were numbers that are not */
+} Norms;
+
+static INLINE double larger(const double a, const double b) { return a > b ? a : b; }
+
+static INLINE void absorb(const int width, const double *values, double *most, double *finite) {
+  for (int j = 0; j < width; j += 4)
+    for (int i = 0; i < 4; i++) {
+      most[i] = larger(fabs(values[j + i]), most[i]);
+      finite[i] += values[j + i] - values[j + i];
+    }
+}
+
+static INLINE double largest(const double *lanes) {
+  return larger(larger(lanes[0], lanes[1]), larger(lanes[2], lanes[3]));
+}
+
+static INLINE int rows_at(const QPProblem *problem, const int k) {
+  return problem->rows_at ? problem->rows_at[k] : problem->size.rows;
+}
+
+static double *slice(double **rest, const size_t size) {
+  double *start = *rest;
+  *rest += (size + 7) / 8 * 8;
+  return start;
+}
+
+/* Divide the workspace up; with `work` NULL only for its size. */
+static Work divide(const QPProblem *problem, const QPSize *size, double *work) {
+  Work w;
+  w.problem = problem;
+  w.N = size->horizon;
+  w.X = QP_PAD(size->states);
+  w.U = QP_PAD(size->inputs);
+  w.W = w.U + w.X;
+  w.B = QP_PAD(size->bounds);
+  w.R = QP_PAD(size->rows);
+  w.L = w.U + w.B + w.R;
+  const size_t stages = (size_t)w.N + 1, X = (size_t)w.X, W = (size_t)w.W, U = (size_t)w.U, L = (size_t)w.L;
+  /* Cache lines, and half a vector register's worth for the sides' integers, are what slices are aligned to. */
+  double *rest = (double *)(((uintptr_t)work + 63) / 64 * 64), *begin = rest;
+  w.P = slice(&rest, stages * X * X);
+  w.K = slice(&rest, stages * U * W);
+  w.by_pivot = slice(&rest, stages * U);
+  w.h = slice(&rest, stages * W);
+  w.dz = slice(&rest, stages * W);
+  w.stationarity = slice(&rest, stages * W);
+  w.dcostate = slice(&rest, stages * X);
+  w.gap = slice(&rest, stages * X);
+  w.weight = slice(&rest, stages * L);
+  w.pull = slice(&rest, stages * L);
+  w.change = slice(&rest, stages * L);
+  w.value = slice(&rest, stages * L);
+  w.net = slice(&rest, stages * L);
+  w.least_pivot = slice(&rest, 2);
+  w.scratch = slice(&rest, X * W + 2 * ((size_t)w.R + U) * W);
+  w.sides = (Side *)slice(&rest, stages * (L / 2) * (sizeof(Side) / sizeof(double)));
+  w.first = (int *)slice(&rest, stages + 1);
+  w.doubles = (long)(rest - begin) + 8;
+  return w;
+}
