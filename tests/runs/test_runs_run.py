@@ -11,7 +11,8 @@ from ampc.episodes.collection import CollectionSettings
 from ampc.episodes.setup import RobotSettings
 from ampc.errors import PolicyError, SettingsError
 from ampc.evaluation import BenchmarkSettings
-from ampc.learning import TrainingSettings
+from ampc.learning import DaggerSettings, TrainingSettings
+from ampc.policies.policy import Policy
 from ampc.runs import EvaluationSettings, LearningSettings, Run, RunSettings
 from ampc.settings import load_settings
 
@@ -119,6 +120,30 @@ def test_a_run_goes_on_with_more_episodes_and_other_later_stages(tmp_path: Path)
     )
     assert Run.create(tmp_path / "run", more, QUIET).collect().n_episodes == 14
     assert Run.open(tmp_path / "run", QUIET).settings == more
+
+
+def test_both_algorithms_side_by_side_in_one_run(tmp_path: Path) -> None:
+    learning = LearningSettings(
+        algorithm="both",
+        hidden_size=8,
+        layers=1,
+        training=TrainingSettings(epochs=2),
+        dagger=DaggerSettings(rounds=1, labels=600, epochs=1),
+        workers=1,
+    )
+    settings = dataclasses.replace(TINY, learning=learning, expert="mpc-informed")
+    run = Run.create(tmp_path / "run", settings, QUIET)
+    run.collect()
+    run.train()
+    run.export()
+    assert set(run.policies()) == {"ffn", "ffn-dagger"}
+    assert list(run.setups()) == ["mpc", "mpc-informed", "lqr", "ffn", "ffn-dagger"]
+    summary, verdicts, _ = run.evaluate()
+    assert {"mpc", "mpc-informed", "ffn", "ffn-dagger"} <= set(summary.controllers)
+    assert {verdict.controller for verdict in verdicts} == {"mpc", "ffn", "ffn-dagger"}
+    learned = [Policy.load(folder).spec for folder in run.policies().values()]
+    assert [spec.training["learner"] for spec in learned] == ["behaviour cloning", "DAgger"]
+    assert set(learned[1].command_limit) == {run.setup("mpc-informed").controller.command_limit}
 
 
 def test_an_arm_that_the_expert_cannot_drive_is_refused_before_anything_is_written(tmp_path: Path) -> None:

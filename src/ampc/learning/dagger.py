@@ -4,7 +4,6 @@ Ross, Gordon and Bagnell, "A Reduction of Imitation Learning and Structured Pred
 Learning", AISTATS 2011, algorithm 3.1.
 """
 
-import csv
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,11 @@ from rich.console import Console
 from ampc.arrays import IntArray
 from ampc.episodes.collection import CollectionSettings, Learner, Setup, collect
 from ampc.episodes.dataset import Dataset
-from ampc.episodes.files import read_json, write_atomically, write_json
+from ampc.episodes.files import read_json, write_json
 from ampc.episodes.shadow import ShadowSettings
 from ampc.errors import SettingsError
 from ampc.learning.behaviour_cloning import fit_policy, make_policy, require_fit
+from ampc.learning.dagger_log import ROUNDS_FOLDER, Round, write_rounds
 from ampc.learning.dagger_settings import DaggerSettings
 from ampc.learning.settings import TrainingSettings
 from ampc.learning.windows import Frames
@@ -29,7 +29,6 @@ from ampc.settings import differences, to_dict
 from ampc.tasks import TaskSettings
 
 IDENTITY_FILE = "dagger.json"
-LOG_FILE = "rounds.csv"
 
 
 @dataclass(frozen=True)
@@ -43,28 +42,6 @@ class Teaching:
     collection: CollectionSettings = dataclasses.field(default_factory=CollectionSettings)
     """Seed and regions of the tasks, length of the episodes, whether the expert sees the true state, number
     of processes; the numbers of episodes and labels are DAgger's own."""
-
-
-@dataclass(frozen=True)
-class Round:
-    """A line of ``rounds.csv``."""
-
-    round: int
-    """Number of the round; 0 are the demonstrations."""
-    beta: float
-    """Share of the driving that was the expert's."""
-    episodes: int
-    """Episodes of the round."""
-    labels: int
-    """Labels that the expert has given so far."""
-    final_error_median: float
-    """Median distance to the goal at the end of the round's episodes [m]: how well who drove did."""
-    final_error_p95: float
-    """Its 95th percentile [m]."""
-    epochs: int
-    """Epochs of the training that followed."""
-    validation_loss: float
-    """Least validation loss of that training, on all rounds so far."""
 
 
 def dagger(
@@ -101,12 +78,13 @@ def dagger(
     """
     if demonstrations is not None:
         require_fit(demonstrations, spec)
+    _require_episodes(teaching.collection, spec, settings)
     _claim(folder, teaching, spec, training, settings)
     history = _History(spec, training)
     log: list[Round] = []
     policy: Policy | None = None
     for number in range(settings.rounds + 1):
-        own_folder = folder / "rounds" / str(number)
+        own_folder = folder / ROUNDS_FOLDER / str(number)
         last = number == settings.rounds
         dataset = demonstrations
         if number > 0 or demonstrations is None:
@@ -127,8 +105,8 @@ def dagger(
             console,
         )
         log.append(_summarise(number, settings, dataset, history, policy))
-        write_atomically(folder / LOG_FILE, lambda path: _write_csv(path, log))
-        _say(log[-1], console)
+        write_rounds(folder, log)
+        log[-1].say(console)
     assert policy is not None
     policy.save(folder)
     return policy
@@ -203,6 +181,20 @@ def _claim(
     write_json(path, identity)
 
 
+def _require_episodes(collection: CollectionSettings, spec: PolicySpec, settings: DaggerSettings) -> None:
+    """Refuse a budget that leaves a round less than an episode to train on and one to validate on."""
+    longest = round(collection.max_duration / spec.control_period)
+    given = 0
+    for number in range(settings.rounds + 1):
+        labels = settings.labels_of(number, given)
+        if labels < 2 * longest:
+            raise SettingsError(
+                f"dagger.labels is {settings.labels}, which leaves {labels} for round {number}; an episode "
+                f"may take {longest}, and each round needs two. Ask for more labels or fewer rounds"
+            )
+        given += labels
+
+
 def _collect(
     teaching: Teaching,
     settings: DaggerSettings,
@@ -240,20 +232,4 @@ def _summarise(
         final_error_p95=float(np.quantile(errors, 0.95)),
         epochs=found["epochs"],
         validation_loss=found["validation_loss"],
-    )
-
-
-def _write_csv(path: Path, log: list[Round]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [item.name for item in dataclasses.fields(Round)])
-        writer.writeheader()
-        writer.writerows(dataclasses.asdict(line) for line in log)
-
-
-def _say(line: Round, console: Console | None) -> None:
-    (console or Console(stderr=True)).print(
-        f"round {line.round}: {line.labels:,} labels, beta {line.beta:.2g}, final error median "
-        f"{1000 * line.final_error_median:.2f} mm, 95 % below {1000 * line.final_error_p95:.1f} mm; "
-        f"validation {line.validation_loss:.3e}",
-        highlight=False,
     )

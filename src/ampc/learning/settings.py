@@ -1,10 +1,14 @@
 """Settings of supervised training, and its named presets."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from ampc.errors import SettingsError
+
+Algorithm = Literal["bc", "dagger", "both"]
+"""Behaviour cloning, DAgger, or first the one and then the other, for comparison."""
 
 TrainingPreset = Literal["paper", "literal", "short"]
 
@@ -81,3 +85,13 @@ def training_preset(name: TrainingPreset) -> TrainingSettings:
         case "short":
             return TrainingSettings(epochs=60, learning_rate=2e-3, max_samples=100_000)
     raise SettingsError(f"unknown training preset {name!r}; there are paper, literal and short")
+
+
+def policy_names(architectures: Iterable[str], algorithm: Algorithm) -> dict[str, tuple[str, str]]:
+    """Names of a run's policies, seeds apart: architecture and algorithm (``bc`` or ``dagger``) of each."""
+    return {
+        architecture if learner == "bc" else f"{architecture}-{learner}": (architecture, learner)
+        for architecture in architectures
+        for learner in ("bc", "dagger")
+        if algorithm in (learner, "both")
+    }

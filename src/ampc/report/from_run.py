@@ -13,6 +13,7 @@ from ampc.episodes.dataset import Dataset
 from ampc.episodes.summary import summarise
 from ampc.errors import AmpcError, SettingsError
 from ampc.evaluation import BenchmarkResult, Latency, Summary
+from ampc.learning import policy_names
 from ampc.report.comparison import comparison_tables, headlines
 from ampc.report.data import (
     ErrorCurves,
@@ -139,13 +140,12 @@ def find_names(
     folder: Path, settings: Mapping[str, Any], expert: str, result: BenchmarkResult | None
 ) -> Names:
     """Who is who, from the run's settings and the controllers of its benchmark, if there is one."""
-    seeds = settings["learning"]["seeds"]
+    learning = settings["learning"]
+    seeds = learning["seeds"]
     policies, members = {}, {}
-    for architecture in settings["learning"]["architectures"]:
-        policies[architecture] = tuple(folder / "policies" / f"{architecture}-{seed}" for seed in seeds)
-        members[architecture] = (
-            tuple(path.name for path in policies[architecture]) if len(seeds) > 1 else (architecture,)
-        )
+    for name in policy_names(learning["architectures"], learning.get("algorithm", "bc")):
+        policies[name] = tuple(folder / "policies" / f"{name}-{seed}" for seed in seeds)
+        members[name] = tuple(path.name for path in policies[name]) if len(seeds) > 1 else (name,)
     of_policies = {name for group in members.values() for name in group}
     others = [name for name in (result.controllers if result else ()) if name not in {expert, *of_policies}]
     return Names(expert, {expert: (expert,)} | members | {name: (name,) for name in others}, policies)

@@ -7,14 +7,14 @@ from typing import cast
 
 from ampc.episodes.setup import ControllerKind, ControllerSettings, EpisodeSetup
 from ampc.errors import PolicyError
-from ampc.learning import TrainingSettings
+from ampc.learning import TrainingSettings, policy_names
 from ampc.policies.spec import Architecture, NetworkSettings, PolicySpec
 from ampc.robots import Robot
 from ampc.runs.exported import ONNX_FILE, is_exported
 from ampc.runs.settings import RunSettings
 
 EXPERT_NAME: ControllerKind = "mpc"
-"""Name of the expert in tables and figures."""
+"""Name of the MPC in tables and figures, to which all others are compared."""
 
 
 class RunPlan:
@@ -37,20 +37,27 @@ class RunPlan:
 
     def policies(self) -> dict[str, Path]:
         """Name and folder of each policy that the settings ask for, trained or not."""
-        settings = self.settings.learning
-        several = len(settings.seeds) > 1
+        seeds = self.settings.learning.seeds
         return {
-            f"{architecture}-{seed}" if several else architecture: self.folder
-            / "policies"
-            / f"{architecture}-{seed}"
-            for architecture in settings.architectures
-            for seed in settings.seeds
+            f"{name}-{seed}" if len(seeds) > 1 else name: self.folder / "policies" / f"{name}-{seed}"
+            for name in self.kinds()
+            for seed in seeds
         }
+
+    def kinds(self) -> dict[str, tuple[str, str]]:
+        """Names of the policies, seeds apart: architecture and algorithm (``bc`` or ``dagger``) of each."""
+        return policy_names(self.settings.learning.architectures, self.settings.learning.algorithm)
+
+    def kind_of(self, name: str) -> tuple[str, str]:
+        """Architecture and algorithm of one of `policies`."""
+        kind, _ = self.policies()[name].name.rsplit("-", 1)
+        return self.kinds()[kind]
 
     def specification(self, name: str) -> tuple[PolicySpec, TrainingSettings]:
         """What one of `policies` is, and how it is trained."""
         settings = self.settings.learning
-        architecture, seed = self.policies()[name].name.rsplit("-", 1)
+        seed = self.policies()[name].name.rsplit("-", 1)[1]
+        architecture, _ = self.kind_of(name)
         network = NetworkSettings(
             architecture=cast(Architecture, architecture),
             hidden_size=settings.hidden_size,
@@ -59,7 +66,7 @@ class RunPlan:
         spec = PolicySpec.for_robot(
             self.robot,
             self.settings.plant.control_period,
-            (self.settings.mpc.command_limit,) * self.robot.n_actuated,
+            (self.setup(self.settings.expert).controller.command_limit,) * self.robot.n_actuated,
             self.settings.torque_law,
             settings.inputs,
             network,
@@ -68,7 +75,11 @@ class RunPlan:
 
     def setups(self) -> dict[str, EpisodeSetup]:
         """Recipe of every controller that is compared, by name, the expert first."""
-        kinds: tuple[ControllerKind, ...] = (EXPERT_NAME, *self.settings.evaluation.baselines)
+        kinds: tuple[ControllerKind, ...] = (
+            EXPERT_NAME,
+            self.settings.expert,
+            *self.settings.evaluation.baselines,
+        )
         setups: dict[str, EpisodeSetup] = {kind: self.setup(kind) for kind in kinds}
         return setups | {name: self.policy_setup(name, path) for name, path in self.policies().items()}
 
@@ -103,11 +114,8 @@ class RunPlan:
         )
 
     def seed_groups(self) -> dict[str, tuple[str, ...]]:
-        """Policies that differ by their seed alone, by architecture; none where there is one seed."""
-        settings = self.settings.learning
-        if len(settings.seeds) == 1:
+        """Policies that differ by their seed alone, by name; none where there is one seed."""
+        seeds = self.settings.learning.seeds
+        if len(seeds) == 1:
             return {}
-        return {
-            architecture: tuple(f"{architecture}-{seed}" for seed in settings.seeds)
-            for architecture in settings.architectures
-        }
+        return {name: tuple(f"{name}-{seed}" for seed in seeds) for name in self.kinds()}

@@ -71,7 +71,7 @@ class Run(RunPlan):
         """
         folder = Path(folder)
         run = cls(folder, resolve(settings, console), console)
-        run.setup(EXPERT_NAME).build()  # what cannot run is refused before anything is written
+        run.setup(run.settings.expert).build()  # what cannot run is refused before anything is written
         path = folder / "settings.json"
         if path.exists():
             changes = differences(
@@ -124,7 +124,7 @@ class Run(RunPlan):
         """Collect the demonstrations."""
         with self._stage("collect"):
             return collect(
-                self.setup(EXPERT_NAME),
+                self.setup(self.settings.expert),
                 self.settings.tasks,
                 self.settings.collection,
                 self.folder / "dataset",
@@ -180,9 +180,9 @@ class Run(RunPlan):
             summary = summarise(result, EXPERT_NAME, groups=groups, familiar=self.settings.collection.regions)
             summary.save(folder)
             verdicts = judge(summary, EXPERT_NAME, EXPERT)
-            for architecture in self.settings.learning.architectures:
+            for name, (architecture, _) in self.kinds().items():
                 strict = STRICT if architecture == "ffn" else SEQUENCE_MODELS
-                verdicts += judge(summary, architecture, (*strict, *PAPER))
+                verdicts += judge(summary, name, (*strict, *PAPER))
             save_verdicts(verdicts, folder)
 
             latency = self.measure_latency(settings.latency_tasks)
@@ -227,9 +227,19 @@ class Run(RunPlan):
 def _train(job: tuple[Path, str], console: Console | None = None) -> str:
     """Train one policy of a run, by the run's folder and the policy's name."""
     from ampc.learning.behaviour_cloning import train_policy  # torch is needed by this stage only
+    from ampc.learning.dagger import Teaching, dagger
 
     folder, name = job
     run = Run.open(folder)
+    settings, own_folder = run.settings, run.policies()[name]
     spec, training = run.specification(name)
-    train_policy(run.dataset, spec, training, run.policies()[name], console or Console())
+    console = console or Console()
+    if run.kind_of(name)[1] == "bc":
+        train_policy(run.dataset, spec, training, own_folder, console)
+        return name
+    collection = settings.collection
+    if len(run.policies()) > 1:  # each is trained by a process of its own
+        collection = dataclasses.replace(collection, workers=1)
+    teaching = Teaching(run.setup(settings.expert), settings.tasks, collection)
+    dagger(teaching, spec, training, settings.learning.dagger, own_folder, console, run.dataset)
     return name

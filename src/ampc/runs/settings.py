@@ -1,7 +1,7 @@
 """Everything that a run depends on, stage by stage."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
@@ -10,13 +10,15 @@ from ampc.episodes.collection import CollectionSettings
 from ampc.episodes.setup import ControllerKind, RobotSettings
 from ampc.errors import SettingsError
 from ampc.evaluation import BenchmarkSettings
-from ampc.learning import TrainingSettings
+from ampc.learning import Algorithm, DaggerSettings, TrainingSettings
 from ampc.plants import PlantSettings
 from ampc.policies.spec import Architecture, InputSettings
 from ampc.robots import InverseKinematicsSettings, suggested_command_limit
 from ampc.settings import to_dict
 from ampc.solvers import JointMPCSettings
 from ampc.tasks import REGIONS, Region, TaskSettings
+
+Expert = Literal["mpc", "mpc-informed"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,9 @@ class LearningSettings:
 
     architectures: tuple[Architecture, ...] = ("ffn",)
     """Networks to train, each from the same dataset."""
+    algorithm: Algorithm = "bc"
+    """``bc``: behaviour cloning of all demonstrations; ``dagger``: a part of them, and labels of what the
+    policies meet when they drive; ``both``: each, side by side."""
     seeds: tuple[int, ...] = (0,)
     """Seeds of weights and batches; each architecture is trained once a seed."""
     inputs: InputSettings = field(default_factory=InputSettings)
@@ -35,6 +40,8 @@ class LearningSettings:
     """Depth of the networks; None for each architecture's default."""
     training: TrainingSettings = field(default_factory=TrainingSettings)
     """The training protocol; its seed is replaced by each of `seeds`."""
+    dagger: DaggerSettings = field(default_factory=DaggerSettings)
+    """Rounds and labels of DAgger."""
     workers: int | None = None
     """Policies trained at a time, each by a process of its own; None for one a core."""
 
@@ -92,6 +99,8 @@ class RunSettings:
     """Which arm."""
     plant: PlantSettings = field(default_factory=PlantSettings)
     """How it is simulated."""
+    expert: Expert = "mpc"
+    """Who gives the labels: the MPC, or the MPC that is told how each task's plant differs."""
     mpc: JointMPCSettings = field(default_factory=JointMPCSettings)
     """The expert's optimal control problem."""
     adapt_command_limit: bool = True
