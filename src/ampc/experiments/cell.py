@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import time
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,8 +91,8 @@ class Store:
         return read_json(self.folder(cell) / RESULT)
 
 
-def run_cell(job: tuple[str, Cell, Store]) -> str:
-    """Run a named cell and write down its result; returns the name."""
+def run_cell(job: tuple[str, Cell, Store]) -> tuple[str, AmpcError | None]:
+    """Run a named cell and write down its result; returns the name, and why it failed if it did."""
     name, cell, store = job
     folder = store.folder(cell)
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,8 +100,9 @@ def run_cell(job: tuple[str, Cell, Store]) -> str:
     try:
         values = cell.run(folder, store)
     except AmpcError as error:
-        error.add_note(f"in {name}, {folder}")
-        raise
+        return name, AmpcError("\n".join([f"{name}: {error}", *getattr(error, "__notes__", []), str(folder)]))
+    except Exception:  # a bug that shows in one cell must not cost the hours of the others
+        return name, AmpcError(f"{name}: {traceback.format_exc()}")
     record = {
         "settings": describe(cell),
         "seconds": time.perf_counter() - started,
@@ -108,7 +110,7 @@ def run_cell(job: tuple[str, Cell, Store]) -> str:
         "values": values,
     }
     write_json(folder / RESULT, record)
-    return name
+    return name, None
 
 
 def describe(value: Any) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ampc.errors import AmpcError
@@ -35,23 +36,35 @@ def reproduce(
         What each study has found.
 
     Raises:
-        AmpcError: If a cell fails; what is finished is kept.
+        AmpcError: If cells have failed, after everything that does not need them; what is finished is kept.
     """
     console = console or Console()
-    found = {}
+    found: dict[str, Findings] = {}
+    failed: list[str] = []
     for study in studies:
         console.rule(f"[bold]{study.name}[/]: {study.title}")
         cells = study.cells(quick)
-        run_cells(cells, store, study.workers or workers or count_cores(), console)
+        try:
+            run_cells(cells, store, study.workers or workers or count_cores(), console)
+        except AmpcError as error:
+            console.print(f"[bold red]{study.name} has failed:[/] {escape(str(error))}")
+            failed.append(study.name)
+            continue
         found[study.name] = study.findings(cells, store)
         folder = output / study.name
         write_study(folder, study, cells, store, found[study.name], quick)
         console.print(f"{study.name}: [bold]{folder}[/]", soft_wrap=True)
+    if failed:
+        raise AmpcError(f"no results of {', '.join(failed)}; see above. The same command goes on there")
     return found
 
 
 def run_cells(cells: Mapping[str, Cell], store: Store, workers: int, console: Console) -> None:
-    """Run what is missing of some cells and of all that they need, each once its ingredients are there."""
+    """Run what is missing of some cells and of all that they need, each once its ingredients are there.
+
+    Raises:
+        AmpcError: If cells have failed, after all that do not need them.
+    """
     everything = with_ingredients(cells)
     missing = {name: cell for name, cell in everything.items() if not store.is_finished(cell)}
     columns = (
@@ -64,9 +77,15 @@ def run_cells(cells: Mapping[str, Cell], store: Store, workers: int, console: Co
     with Progress(*columns, console=console) as progress:
         done = len(everything) - len(missing)
         bar = progress.add_task("cells", total=len(everything), completed=done)
-        for name in _execute(missing, store, workers):
+        failures: list[str] = []
+        for name, error in _execute(missing, store, workers):
+            if error is not None:
+                failures.append(str(error))
+                continue
             progress.console.print(f"{name}: {store.seconds(everything[name]):.0f} s", highlight=False)
             progress.advance(bar)
+    if failures:
+        raise AmpcError("\n".join(failures))
 
 
 def with_ingredients(cells: Mapping[str, Cell]) -> dict[str, Cell]:
@@ -86,8 +105,8 @@ def with_ingredients(cells: Mapping[str, Cell]) -> dict[str, Cell]:
     return found
 
 
-def _execute(missing: dict[str, Cell], store: Store, workers: int) -> Iterator[str]:
-    """Run cells as soon as their ingredients are finished, yielding names."""
+def _execute(missing: dict[str, Cell], store: Store, workers: int) -> Iterator[tuple[str, AmpcError | None]]:
+    """Run cells as soon as their ingredients are finished; what each has come to."""
     waiting = dict(missing)
 
     def ready() -> list[tuple[str, Cell, Store]]:
@@ -95,5 +114,3 @@ def _execute(missing: dict[str, Cell], store: Store, workers: int) -> Iterator[s
         return [(name, waiting.pop(name), store) for name in names]
 
     yield from run_in_processes(run_cell, ready(), workers, follow=lambda _: ready())
-    if waiting:
-        raise AmpcError(f"cells that wait for each other: {', '.join(waiting)}")

@@ -130,10 +130,11 @@ def panel(
     statistic: StatisticName = "mean",
     scale: float = 1.0,
     log: bool = False,
+    title: str = "",
 ) -> Panel:
     """All methods over task sets."""
     series: dict[str, dict[float | str, Point]] = {
         name: {region: point(summary, region, name, metric, statistic, scale) for region in regions}
         for name in methods_of(summary)
     }
-    return Panel("", series, label, log_y=log)
+    return Panel(title, series, label, log_y=log)

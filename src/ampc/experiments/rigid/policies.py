@@ -46,10 +46,15 @@ class ClonedPolicy(Cell):
     network: NetworkSettings = field(default_factory=NetworkSettings)
     """The network."""
 
+    @property
+    def setup(self) -> EpisodeSetup:
+        """Whom it imitates, and on which plant."""
+        return self.demonstrations.setup
+
     def run(self, folder: Path, store: Store) -> dict[str, Any]:
         """Train and export."""
         dataset = self.demonstrations.open(store.folder(self.demonstrations))
-        spec = specify(self.demonstrations.setup, self.inputs, self.network)
+        spec = specify(self.setup, self.inputs, self.network)
         policy = train_policy(dataset, spec, self.training, folder, Console(quiet=True))
         export_onnx(policy, folder / ONNX_FILE)
         trained = policy.spec.training
@@ -71,11 +76,15 @@ class DaggerPolicy(Cell):
     network: NetworkSettings = field(default_factory=NetworkSettings)
     """The network."""
 
+    @property
+    def setup(self) -> EpisodeSetup:
+        """Whom it imitates, and on which plant."""
+        assert isinstance(self.teaching.setup, EpisodeSetup)
+        return self.teaching.setup
+
     def run(self, folder: Path, store: Store) -> dict[str, Any]:
         """Teach and export."""
-        setup = self.teaching.setup
-        assert isinstance(setup, EpisodeSetup)
-        spec = specify(setup, self.inputs, self.network)
+        spec = specify(self.setup, self.inputs, self.network)
         alone = replace(self.teaching, collection=replace(self.teaching.collection, workers=1))
         policy = dagger(alone, spec, self.training, self.dagger, folder, Console(quiet=True))
         export_onnx(policy, folder / ONNX_FILE)
