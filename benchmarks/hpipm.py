@@ -1,7 +1,8 @@
 """HPIPM, from the library in CasADi's wheel, on the quadratic programs of `ampc.solvers.structured_qp`.
 
-CasADi's own plug-in knows no soft constraints and aborts on problems without equalities; this calls the library
-behind it by ctypes (G. Frison, M. Diehl, HPIPM, IFAC 2020). Tests and benchmarks use it, the package does not.
+CasADi's own plug-in knows no soft constraints and aborts on problems without equalities; this calls the
+library behind it by ctypes (G. Frison, M. Diehl, HPIPM, IFAC 2020). Tests and benchmarks use it, the package
+does not.
 """
 
 import ctypes
@@ -15,7 +16,7 @@ from typing import Literal
 import casadi
 import numpy as np
 
-from ampc.arrays import FloatArray
+from ampc.arrays import FloatArray, IntArray
 from ampc.solvers.structured_qp import Limits, StructuredQP
 
 MODES = ("speed-abs", "speed", "balance", "robust")
@@ -38,7 +39,9 @@ class HpipmSolution:
 def find_library() -> Path | None:
     """The library, if CasADi brings it."""
     folder = Path(casadi.__file__).parent
-    found = [path for name in ("libhpipm.so", "libhpipm.dylib", "hpipm.dll") if (path := folder / name).exists()]
+    found = [
+        path for name in ("libhpipm.so", "libhpipm.dylib", "hpipm.dll") if (path := folder / name).exists()
+    ]
     return found[0] if found else None
 
 
@@ -160,7 +163,7 @@ class Hpipm:
                 self._set(f"z{side}", k, limits.l1[soft])
                 self._set(f"l{side}s", k, np.zeros(len(soft)))
 
-    def _set(self, name: str, stage: int, value: FloatArray) -> None:
+    def _set(self, name: str, stage: int, value: FloatArray | IntArray) -> None:
         """Matrices go column by column."""
         if value.dtype.kind == "f":
             array = np.asfortranarray(value, dtype=np.float64)

@@ -19,8 +19,8 @@ from ampc.solvers.optimal_control import OptimalControlProblem, Plan, PlanStatus
 class IpoptSettings:
     """When IPOPT stops, and how it starts."""
 
-    tolerance: float = 1e-8
-    """IPOPT's ``tol``, of the optimality conditions as IPOPT scales them."""
+    tolerance: float = 1e-10
+    """IPOPT's ``tol``, of the optimality conditions as IPOPT scales them: to 1e-5 N m of the torques."""
     initial_barrier: float = 0.1
     """IPOPT's ``mu_init``; a small one keeps to the neighbourhood of a good guess."""
 
