@@ -5,7 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__)
+#define INLINE inline __attribute__((always_inline)) /* sizes have to become constants */
+#define NOT_INLINE __attribute__((noinline))
+#else
 #define INLINE inline
+#define NOT_INLINE
+#endif
 #define PROXIMAL 1e-8     /* curvature, relative to the Hessian's largest, that is put where there is none */
 #define BOUNDARY 0.995    /* part of the longest step that is gone */
 #define SMALLEST 1e-150 /* keeps divisions by what may be zero finite */
@@ -22,6 +28,8 @@ typedef struct {
   void (*measure)(const Work *);
   void (*residuals)(const Work *, Norms *);
 } Kernel;
+
+#include "qp_tiles.h"
 
 #include "qp_kernels.h"
 

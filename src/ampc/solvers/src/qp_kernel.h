@@ -11,47 +11,6 @@
  * symmetric matrices is computed.
  */
 
-/* R rows of V columns of  start + left' right + left2' right2; `start` may be NULL. */
-static INLINE void NAME(tile)(const int R, const int V, const double *start, const int width, const int inner,
-                              const double *left, const int left_width, const double *right, const int inner2,
-                              const double *left2, const double *right2, double *out, const int out_width) {
-  double sum[4][12];
-  for (int r = 0; r < R; r++)
-    for (int v = 0; v < V; v++) sum[r][v] = start ? start[r * width + v] : 0.0;
-  for (int l = 0; l < inner; l++)
-    for (int r = 0; r < R; r++) {
-      const double factor = left[l * left_width + r];
-      for (int v = 0; v < V; v++) sum[r][v] += factor * right[l * width + v];
-    }
-  for (int l = 0; l < inner2; l++)
-    for (int r = 0; r < R; r++) {
-      const double factor = left2[l * width + r];
-      for (int v = 0; v < V; v++) sum[r][v] += factor * right2[l * width + v];
-    }
-  for (int r = 0; r < R; r++)
-    for (int v = 0; v < V; v++) out[r * out_width + v] = sum[r][v];
-}
-
-/* The same for any number of columns. */
-static INLINE void NAME(strip)(const int R, const int columns, const double *start, const int width, const int inner,
-                               const double *left, const int left_width, const double *right, const int inner2,
-                               const double *left2, const double *right2, double *out, const int out_width) {
-  for (int j = 0; j < columns;) {
-    const int rest = columns - j;
-    const double *from = start ? start + j : 0;
-    if (rest >= 12 && rest != 16) {
-      NAME(tile)(R, 12, from, width, inner, left, left_width, right + j, inner2, left2, right2 + j, out + j, out_width);
-      j += 12;
-    } else if (rest >= 8) {
-      NAME(tile)(R, 8, from, width, inner, left, left_width, right + j, inner2, left2, right2 + j, out + j, out_width);
-      j += 8;
-    } else {
-      NAME(tile)(R, 4, from, width, inner, left, left_width, right + j, inner2, left2, right2 + j, out + j, out_width);
-      j += 4;
-    }
-  }
-}
-
 /* Factorise with the weights of the limits; returns the number of pivots that were too small and were replaced. */
 static int NAME(factorise)(const Work *w) {
   const int n = STATES, m = INPUTS, U = QP_PAD(m), X = QP_PAD(n), W = U + X;
@@ -68,8 +27,8 @@ static int NAME(factorise)(const Work *w) {
       const double *next = P + X * X;
       int i = 0;
       for (; i + 4 <= n; i += 4)
-        NAME(strip)(4, W, 0, W, n, next + i, X, F, 0, 0, F, PF + i * W, W);
-      if (n % 4) NAME(strip)(LAST(n), W, 0, W, n, next + i, X, F, 0, 0, F, PF + i * W, W);
+        strip(4, W, 0, W, n, next + i, X, F, 0, 0, F, PF + i * W, W);
+      if (n % 4) strip(LAST(STATES), W, 0, W, n, next + i, X, F, 0, 0, F, PF + i * W, W);
     }
     for (int r = 0; r < rows; r++) {
       const double factor = weight[U + w->B + r];
@@ -83,8 +42,8 @@ static int NAME(factorise)(const Work *w) {
       double *K = w->K + (size_t)k * U * W, *by_pivot = w->by_pivot + (size_t)k * U;
       int i = 0;
       for (; i + 4 <= m; i += 4)
-        NAME(strip)(4, W, H + i * W, W, n, F + i, W, PF, rows, left + i, right, K + i * W, W);
-      if (m % 4) NAME(strip)(LAST(m), W, H + i * W, W, n, F + i, W, PF, rows, left + i, right, K + i * W, W);
+        strip(4, W, H + i * W, W, n, F + i, W, PF, rows, left + i, right, K + i * W, W);
+      if (m % 4) strip(LAST(INPUTS), W, H + i * W, W, n, F + i, W, PF, rows, left + i, right, K + i * W, W);
       for (int a = 0; a < m; a++) {
         double *row = K + a * W, *negative = left + (rows + a) * W, *scaled = right + (rows + a) * W;
         double pivot = row[a] + weight[a];
@@ -108,8 +67,8 @@ static int NAME(factorise)(const Work *w) {
       const double *from = H + (U + i) * W + U + i;
       const double *F0 = F + U + i, *PF0 = PF + U + i, *left0 = left + U + i, *right0 = right + U + i;
       double *out = P + i * X + i;
-      if (i + 4 <= n) NAME(strip)(4, X - i, from, W, inner, F0, W, PF0, extra, left0, right0, out, X);
-      else NAME(strip)(LAST(n), X - i, from, W, inner, F0, W, PF0, extra, left0, right0, out, X);
+      if (i + 4 <= n) strip(4, X - i, from, W, inner, F0, W, PF0, extra, left0, right0, out, X);
+      else strip(LAST(STATES), X - i, from, W, inner, F0, W, PF0, extra, left0, right0, out, X);
     }
     if (k)
       for (int i = 0; i < problem->size.bounds; i++) P[problem->bounded[i] * (X + 1)] += weight[U + i];
