@@ -31,7 +31,7 @@ class RealTimeIterationSettings:
     """Of the implicit integrator, see `ampc.chain.StepSettings`."""
     qp_tolerance: float = 1e-6
     """Of the residuals of the QP in real-time steps, relative to the terms that cancel in them."""
-    converged_qp_tolerance: float = 1e-9
+    converged_qp_tolerance: float = 1e-11
     """The same, where the problem is solved to convergence."""
     qp_iterations: int = 60
     """Most iterations of the QP solver."""

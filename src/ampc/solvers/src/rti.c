@@ -7,8 +7,10 @@
 #include <time.h>
 
 #define ENORMOUS 1e6     /* [rad, rad/s, N m] a step that large is no step */
+#define ACCEPTABLE 1e-6 /* largest tolerance of QPs where the problem is solved to convergence */
 #define FULL_STEPS 12    /* halvings of the line search */
 #define SUFFICIENT 1e-4  /* share of the expected decrease that has to come true */
+#define NOISE 1e-9       /* relative decrease of the merit that integration errors hide: there full steps are taken */
 #define LEAST_DAMPING 1e-4
 #define MOST_DAMPING 1e4
 
@@ -49,34 +51,61 @@ int rti_begin(Rti *rti, const RtiQuery *query, Parts *parts, RtiReport *report) 
   return RTI_OK;
 }
 
-int rti_solve_qp(Rti *rti, Parts *parts, int warm, int max_iterations, RtiReport *report) {
-  const QPSettings settings = {max_iterations, warm, rti->qp_tolerance, 0.0};
+int rti_solve_qp(Rti *rti, Parts *parts, int warm, int max_iterations, double tolerance, RtiReport *report) {
+  const int n = parts->n, m = parts->m;
+  QPSettings settings = {0};
+  settings.max_iterations = max_iterations;
+  settings.warm = warm;
+  settings.tolerance = tolerance;
   QPResult result;
   const double start = now();
-  if (warm) memset(parts->z, 0, (size_t)(rti->horizon + 1) * parts->W * sizeof *parts->z);
+  for (int k = 0; warm && k <= rti->horizon; k++) {
+    double *z = parts->z + (size_t)k * parts->W;
+    memcpy(z + parts->U, rti->x + k * n, (size_t)n * sizeof *z);
+    if (k < rti->horizon) memcpy(z, rti->u + k * m, (size_t)m * sizeof *z);
+  }
   report->detail = qp_solve(&parts->qp, &settings, &parts->solution, &result, parts->qp_work);
   const double seconds = now() - start;
   report->qp_seconds += seconds;
   report->qp_iterations += result.iterations;
   if (result.iterations > 0) rti->qp_iteration_seconds = seconds / result.iterations;
-  return report->detail == QP_OK ? RTI_OK : RTI_QP;
+  if (report->detail == QP_OK) return RTI_OK;
+  /* What is not finite must not be met again. */
+  memset(parts->z, 0, (size_t)((char *)parts->chain_work - (char *)parts->z));
+  return RTI_QP;
+}
+
+int rti_solve_precisely(Rti *rti, Parts *parts, RtiReport *report) {
+  double tolerance = rti->qp_tolerance;
+  int status;
+  do {
+    status = rti_solve_qp(rti, parts, 0, rti->qp_max_iterations, tolerance, report);
+    tolerance *= 30.0; /* near rounding it may be out of reach */
+  } while (status != RTI_OK && tolerance < ACCEPTABLE);
+  return status;
 }
 
 /* Largest changes of states and of torques by the QP's step, and the Lagrangian's gradient; not finite or enormous
  * changes are RTI_DIVERGED. */
 static int measure_step(const Rti *rti, const Parts *parts, double *change_x, RtiReport *report) {
-  double most_u = 0.0, most_x = 0.0, kkt = 0.0, sum = 0.0;
+  const int n = parts->n, m = parts->m, W = parts->W, U = parts->U;
+  double *step = parts->answer, most_u = 0.0, most_x = 0.0, kkt = 0.0, sum = 0.0;
+  memset(step, 0, (size_t)W * sizeof *step);
   for (int k = 0; k <= rti->horizon; k++) {
-    const double *z = parts->z + (size_t)k * parts->W, *H = parts->hessian + (size_t)k * parts->W * parts->W;
-    for (int i = 0; i < parts->W; i++) {
-      double Hz = 0.0;
-      for (int j = 0; j < parts->W; j++) Hz += H[i * parts->W + j] * z[j];
-      sum += Hz - Hz + (z[i] - z[i]);
-      kkt = fmax(kkt, fabs(Hz));
-      if (i < parts->U)
-        most_u = fmax(most_u, fabs(z[i]));
-      else
-        most_x = fmax(most_x, fabs(z[i]));
+    const double *z = parts->z + (size_t)k * W, *H = parts->hessian + (size_t)k * W * W;
+    for (int i = 0; i < n; i++) {
+      step[U + i] = z[U + i] - rti->x[k * n + i];
+      most_x = fmax(most_x, fabs(step[U + i]));
+    }
+    for (int i = 0; i < m; i++) {
+      step[i] = k < rti->horizon ? z[i] - rti->u[k * m + i] : 0.0;
+      most_u = fmax(most_u, fabs(step[i]));
+    }
+    for (int i = 0; i < W; i++) {
+      double pull = 0.0;
+      for (int j = 0; j < W; j++) pull += H[i * W + j] * step[j];
+      sum += pull - pull + (step[i] - step[i]);
+      kkt = fmax(kkt, fabs(pull));
     }
   }
   if (sum != 0.0 || most_u > ENORMOUS || most_x > ENORMOUS) return RTI_DIVERGED;
@@ -86,16 +115,16 @@ static int measure_step(const Rti *rti, const Parts *parts, double *change_x, Rt
   return RTI_OK;
 }
 
-/* Plan + length times the QP's step, torques within their limits, into x and u. */
-static void move(const Rti *rti, const Parts *parts, double length, double *x, double *u) {
+/* The plan moved by a part of the way to the QP's solution, torques within their limits, into x and u. */
+static void move(const Rti *rti, const Parts *parts, double part, double *x, double *u) {
   const int n = parts->n, m = parts->m;
   for (int k = 0; k <= rti->horizon; k++) {
     const double *z = parts->z + (size_t)k * parts->W;
-    for (int i = 0; i < n; i++) x[k * n + i] = rti->x[k * n + i] + length * z[parts->U + i];
+    for (int i = 0; i < n; i++) x[k * n + i] = (1.0 - part) * rti->x[k * n + i] + part * z[parts->U + i];
     if (k == rti->horizon) break;
     for (int i = 0; i < m; i++) {
       const size_t at = (size_t)k * parts->L + i;
-      const double torque = rti->u[k * m + i] + length * z[i];
+      const double torque = (1.0 - part) * rti->u[k * m + i] + part * z[i];
       u[k * m + i] = fmin(fmax(torque, rti->lower[at]), rti->upper[at]);
     }
   }
@@ -129,9 +158,9 @@ int rti_step(Rti *rti, const RtiQuery *query, int iterations, double budget, Rti
       const double affordable = (budget - (now() - start)) / rti->qp_iteration_seconds;
       most = affordable < most ? (affordable > 1.0 ? (int)affordable : 1) : most;
     }
-    status = rti_solve_qp(rti, &parts, rti->warm ? 2 : 0, most, report);
+    status = rti_solve_qp(rti, &parts, rti->warm ? 2 : 0, most, rti->qp_tolerance, report);
     if (status == RTI_QP && rti->warm && most == rti->qp_max_iterations)
-      status = rti_solve_qp(rti, &parts, 0, most, report);
+      status = rti_solve_qp(rti, &parts, 0, most, rti->qp_tolerance, report);
     if (status == RTI_QP && report->detail == QP_MAX_ITERATIONS && most < rti->qp_max_iterations)
       status = RTI_DEADLINE;
     if (status == RTI_OK) status = measure_step(rti, &parts, &change_x, report);
@@ -164,13 +193,13 @@ static double search(Rti *rti, const RtiQuery *query, Parts *parts) {
   double gap, length = 1.0;
   memcpy(parts->trial_stages, rti->stages, stages);
   const double cost = rti_cost(rti, query, parts, rti->x, rti->u, parts->trial_stages, &gap);
-  const double merit = cost + gap, expected = gap - rti_model_cost(rti, parts);
+  const double merit = cost + gap, expected = gap - rti_model_change(rti, parts);
+  const double noise = NOISE * (1.0 + fabs(merit));
   for (int i = 0; i < FULL_STEPS; i++, length *= 0.5) {
     memcpy(parts->trial_stages, rti->stages, stages);
     move(rti, parts, length, parts->trial_x, parts->trial_u);
     const double next = rti_cost(rti, query, parts, parts->trial_x, parts->trial_u, parts->trial_stages, &gap) + gap;
-    /* Close to the solution the decrease is lost in rounding. */
-    if (!(next <= merit - SUFFICIENT * length * expected + 1e-12 * (1.0 + fabs(merit)))) continue;
+    if (!(next <= merit - SUFFICIENT * length * expected || (expected <= noise && next <= merit + noise))) continue;
     memcpy(rti->x, parts->trial_x, (size_t)((rti->horizon + 1) * parts->n) * sizeof *rti->x);
     memcpy(rti->u, parts->trial_u, (size_t)(rti->horizon * parts->m) * sizeof *rti->u);
     memcpy(rti->stages, parts->trial_stages, stages);
@@ -192,7 +221,7 @@ int rti_converge(Rti *rti, const RtiQuery *query, int max_iterations, double tol
     status = linearise(rti, query, &parts, damping, report);
     if (status != RTI_OK) break;
     report->iterations++;
-    status = rti_solve_qp(rti, &parts, 0, rti->qp_max_iterations, report);
+    status = rti_solve_precisely(rti, &parts, report);
     if (status == RTI_OK) status = measure_step(rti, &parts, &change_x, report);
     if (status == RTI_OK) {
       raise_penalty(rti, &parts);

@@ -1,16 +1,13 @@
 /* Costs that the line search compares. */
 #include "rti_parts.h"
 
-/* Penalties of limits at node k, for values (L). */
-static double penalties(const Rti *rti, const Parts *parts, int k, const double *lower, const double *upper,
-                        const double *values) {
+/* Penalties of the limited values of node k > 0. */
+static double penalties(const Rti *rti, const Parts *parts, int k, const double *lower, const double *upper) {
   const size_t at = (size_t)k * parts->L;
   double sum = 0.0;
-  for (int i = parts->B; k > 0 && i < parts->L; i++) {
-    const int rows = parts->R - parts->B;
-    if (i >= parts->B + rti->bounds && i < parts->B + rows) continue; /* padding */
-    if (i >= parts->R + rti->rows_at[k]) continue;
-    const double low = lower[at + i] - values[i], high = values[i] - upper[at + i];
+  for (int i = parts->B; i < parts->R + rti->rows; i++) {
+    if (i >= parts->B + rti->bounds && i < parts->R) continue; /* padding */
+    const double low = lower[at + i] - parts->limited[i], high = parts->limited[i] - upper[at + i];
     const double s = low > 0.0 ? low : high > 0.0 ? high : 0.0;
     if (s > 0.0) sum += rti->l1[at + i] * s + 0.5 * rti->l2[at + i] * s * s;
   }
@@ -20,13 +17,13 @@ static double penalties(const Rti *rti, const Parts *parts, int k, const double 
 double rti_cost(const Rti *rti, const RtiQuery *query, const Parts *parts, const double *x, const double *u,
                 double *stages, double *gap) {
   const int N = rti->horizon, n = parts->n, m = parts->m;
-  double limited[QP_PAD(CHAIN_MAX_MOTORS) + 2 * (CHAIN_MAX_BODIES + 4) + RTI_MAX_ROWS] = {0.0};
   double cost = 0.0;
   *gap = 0.0;
   for (int k = 0; k <= N; k++) {
     const double *xk = x + k * n, *uk = k < N ? u + k * m : NULL;
     if (k < N) {
-      if (rti_integrate(rti, parts, k, xk, uk, stages + (size_t)k * parts->stages, parts->next, NULL, NULL))
+      if (rti_integrate(rti, parts, k, rti->integrator_tolerance, xk, uk, stages + (size_t)k * parts->stages,
+                        parts->next, NULL, NULL))
         return NAN;
       for (int i = 0; i < n; i++) *gap += parts->penalty[k * parts->P + i] * fabs(parts->next[i] - xk[n + i]);
       for (int i = 0; i < m; i++) {
@@ -47,35 +44,41 @@ double rti_cost(const Rti *rti, const RtiQuery *query, const Parts *parts, const
       const double miss = parts->position[e] - goal[e];
       cost += 0.5 * scale * rti->end_effector_weights[last] * miss * miss;
     }
-    rti_limited(rti, parts, xk, uk, limited);
-    cost += penalties(rti, parts, k, rti->lower, rti->upper, limited);
+    rti_limited(rti, parts, xk, NULL, parts->limited);
+    cost += penalties(rti, parts, k, rti->lower, rti->upper);
   }
   return cost;
 }
 
-double rti_model_cost(const Rti *rti, const Parts *parts) {
-  const int N = rti->horizon, W = parts->W;
-  double values[QP_PAD(CHAIN_MAX_MOTORS) + 2 * (CHAIN_MAX_BODIES + 4) + RTI_MAX_ROWS] = {0.0};
-  double change = 0.0;
-  for (int k = 0; k <= N; k++) {
-    const double *z = parts->z + (size_t)k * W, *g = parts->gradient + (size_t)k * W;
-    const double *H = parts->hessian + (size_t)k * W * W;
+/* The QP's objective at states x and torques u. */
+static double objective(const Rti *rti, const Parts *parts, const double *x, const double *u, int x_step, int u_step) {
+  const int n = parts->n, m = parts->m, W = parts->W, U = parts->U;
+  double *z = parts->answer, sum = 0.0;
+  memset(z, 0, (size_t)W * sizeof *z);
+  for (int k = 0; k <= rti->horizon; k++) {
+    const double *g = parts->gradient + (size_t)k * W, *H = parts->hessian + (size_t)k * W * W;
+    const double *xk = x + (size_t)k * x_step;
+    for (int i = 0; i < n; i++) z[U + i] = xk[i];
+    for (int i = 0; i < m; i++) z[i] = k < rti->horizon ? u[(size_t)k * u_step + i] : 0.0;
     for (int i = 0; i < W; i++) {
       double Hz = 0.0;
       for (int j = 0; j < W; j++) Hz += H[i * W + j] * z[j];
-      change += z[i] * (g[i] + 0.5 * Hz);
+      sum += z[i] * (g[i] + 0.5 * Hz);
     }
     if (k == 0) continue;
-    for (int i = 0; i < rti->bounds; i++) values[parts->B + i] = z[parts->U + rti->bounded[i]];
-    for (int i = 0; i < rti->rows_at[k]; i++) {
+    for (int i = 0; i < rti->bounds; i++) parts->limited[parts->B + i] = xk[rti->bounded[i]];
+    for (int i = 0; i < rti->rows; i++) {
       const double *row = parts->matrix + ((size_t)k * QP_PAD(rti->rows) + i) * W;
       double value = 0.0;
-      for (int j = 0; j < W; j++) value += row[j] * z[j];
-      values[parts->R + i] = value;
+      for (int j = 0; j < n; j++) value += row[U + j] * xk[j];
+      parts->limited[parts->R + i] = value;
     }
-    change += penalties(rti, parts, k, parts->lower, parts->upper, values);
-    memset(values, 0, sizeof values);
-    change -= penalties(rti, parts, k, parts->lower, parts->upper, values);
+    sum += penalties(rti, parts, k, parts->lower, parts->upper);
   }
-  return change;
+  return sum;
+}
+
+double rti_model_change(const Rti *rti, const Parts *parts) {
+  return objective(rti, parts, parts->z + parts->U, parts->z, parts->W, parts->W) -
+         objective(rti, parts, rti->x, rti->u, parts->n, parts->m);
 }

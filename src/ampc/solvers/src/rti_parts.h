@@ -18,7 +18,7 @@ typedef struct {
   double *dynamics, *offset, *hessian, *gradient, *matrix, *lower, *upper; /* as in QPProblem */
   double *z, *costate, *multiplier, *slack;                                /* as in QPSolution */
   double *qp_work, *chain_work;
-  const double *still;                                     /* (n) zeros: the first state is the plan's own */
+  double *limited;                                         /* (L) values at a node */
   double *next, *d_dx, *d_du;                              /* of one step */
   double *position, *velocity, *d_position, *d_velocity;   /* of one node */
   double *penalty;                                         /* (N, P) of gaps in the merit function */
@@ -33,12 +33,15 @@ long rti_divide(const Rti *rti, Parts *parts);
 /* Check and take over what a call brings, and empty the report. */
 int rti_begin(Rti *rti, const RtiQuery *query, Parts *parts, RtiReport *report);
 
-/* `warm` as in QPSettings, from no change of the plan. Returns RTI_OK or RTI_QP. */
-int rti_solve_qp(Rti *rti, Parts *parts, int warm, int max_iterations, RtiReport *report);
+/* `warm` as in QPSettings, from the plan. Returns RTI_OK or RTI_QP. */
+int rti_solve_qp(Rti *rti, Parts *parts, int warm, int max_iterations, double tolerance, RtiReport *report);
+
+/* From scratch, to the QP's tolerance or as near to it as rounding allows. Returns RTI_OK or RTI_QP. */
+int rti_solve_precisely(Rti *rti, Parts *parts, RtiReport *report);
 
 /* Integrate step k from x under u; derivatives if d_dx is not NULL. */
-int rti_integrate(const Rti *rti, const Parts *parts, int k, const double *x, const double *u, double *stages,
-                  double *next, double *d_dx, double *d_du);
+int rti_integrate(const Rti *rti, const Parts *parts, int k, double tolerance, const double *x, const double *u,
+                  double *stages, double *next, double *d_dx, double *d_du);
 
 /* Values of the limited quantities at a node (L); rows need the points' positions and velocities. */
 void rti_limited(const Rti *rti, const Parts *parts, const double *x, const double *u, double *limited);
@@ -46,15 +49,15 @@ void rti_limited(const Rti *rti, const Parts *parts, const double *x, const doub
 /* Gradients of the rows (rows, W), of the node whose points' derivatives were computed last; padding is not written. */
 void rti_rows(const Rti *rti, const Parts *parts, double *matrix);
 
-/* The QP in the change of the plan. Returns RTI_OK or RTI_INTEGRATOR. */
+/* The QP that the next plan solves, with curvature `damping` that holds it near the plan. Returns RTI_OK or RTI_INTEGRATOR. */
 int rti_linearise(const Rti *rti, const RtiQuery *query, Parts *parts, double damping, RtiReport *report);
 
 /* Cost of a plan, and by `gap` the weighted sum of its gaps; NaN if it cannot be integrated. */
 double rti_cost(const Rti *rti, const RtiQuery *query, const Parts *parts, const double *x, const double *u,
                 double *stages, double *gap);
 
-/* Change of the cost that the QP expects of its step. */
-double rti_model_cost(const Rti *rti, const Parts *parts);
+/* Change of the cost that the QP expects from plan to solution. */
+double rti_model_change(const Rti *rti, const Parts *parts);
 
 /* Weight that multiplies the costs of node k. */
 static inline double rti_scale(const Rti *rti, int k) { return k < rti->horizon ? rti->steps[k] : 1.0; }

@@ -91,7 +91,7 @@ int rti_rollout(Rti *rti, const double *x0, const double *u, double stiffness_sc
     if (status == CHAIN_OK) {
       /* The stages of the step before are a good guess where steps are alike. */
       if (k && rti->substeps[k] != rti->substeps[k - 1]) memset(stages, 0, (size_t)parts.stages * sizeof *stages);
-      status = rti_integrate(rti, &parts, k, xk, u + k * m, stages, xk + n, NULL, NULL);
+      status = rti_integrate(rti, &parts, k, rti->integrator_tolerance, xk, u + k * m, stages, xk + n, NULL, NULL);
     }
     if (status != CHAIN_OK)
       for (int i = 0; i < n; i++) xk[n + i] = NAN;

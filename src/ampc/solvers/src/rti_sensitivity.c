@@ -2,6 +2,7 @@
 #include "rti_parts.h"
 
 #define DIFFERENCE 1e-5 /* of central differences of exact gradients: 1e-10 of truncation */
+#define TIGHT 1e-13     /* the integrator's derivatives are those at the iterate before its last */
 
 /* Gradient (W) at node k of what the Lagrangian has there besides the quadratic costs: dynamics with costate, limits
  * with multipliers, and the end effector's position with the force at the plan. */
@@ -13,7 +14,7 @@ static int curved_gradient(const Rti *rti, const Parts *parts, int k, const doub
   if (k < N) {
     const double *costate = parts->costate + (size_t)(k + 1) * parts->P;
     memcpy(stages, rti->stages + (size_t)k * parts->stages, (size_t)parts->stages * sizeof *stages);
-    if (rti_integrate(rti, parts, k, x, z, stages, parts->next, parts->d_dx, parts->d_du)) return RTI_INTEGRATOR;
+    if (rti_integrate(rti, parts, k, TIGHT, x, z, stages, parts->next, parts->d_dx, parts->d_du)) return RTI_INTEGRATOR;
     for (int i = 0; i < n; i++) {
       for (int j = 0; j < m; j++) gradient[j] += costate[i] * parts->d_du[i * m + j];
       for (int j = 0; j < n; j++) gradient[parts->U + j] += costate[i] * parts->d_dx[i * n + j];
@@ -67,7 +68,7 @@ int rti_sensitivities(Rti *rti, const RtiQuery *query, int exact, double *d_x0, 
   Parts parts;
   report->status = rti_begin(rti, query, &parts, report);
   if (report->status == RTI_OK) report->status = rti_linearise(rti, query, &parts, 0.0, report);
-  if (report->status == RTI_OK) report->status = rti_solve_qp(rti, &parts, 0, rti->qp_max_iterations, report);
+  if (report->status == RTI_OK) report->status = rti_solve_precisely(rti, &parts, report);
   if (report->status == RTI_OK && exact) report->status = add_curvature(rti, query, &parts);
   if (report->status == RTI_OK) {
     report->detail = qp_factorise(&parts.qp, parts.qp_work);

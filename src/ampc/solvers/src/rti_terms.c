@@ -1,4 +1,4 @@
-/* Linearisation: the QP in the change of the plan. */
+/* Linearisation: the QP that the next plan solves. */
 #include "rti_parts.h"
 
 static double *take(double **memory, size_t count) {
@@ -45,7 +45,7 @@ long rti_divide(const Rti *rti, Parts *parts) {
   parts->slack = take(&memory, nodes * 2 * L);
   parts->qp_work = take(&memory, (size_t)qp_work);
   parts->chain_work = take(&memory, (size_t)chain_workspace_size(model->bodies, m));
-  parts->still = take(&memory, (size_t)n);
+  parts->limited = take(&memory, L);
   parts->next = take(&memory, (size_t)n);
   parts->d_dx = take(&memory, (size_t)(n * n));
   parts->d_du = take(&memory, (size_t)(n * m));
@@ -60,7 +60,7 @@ long rti_divide(const Rti *rti, Parts *parts) {
   parts->push = take(&memory, (nodes + (size_t)rti->rows) * W);
   parts->answer = take(&memory, nodes * W);
 
-  const QPProblem qp = {size,           rti->bounded,    rti->rows_at,  parts->still, parts->dynamics,
+  const QPProblem qp = {size,           rti->bounded,    rti->rows_at,  rti->x,       parts->dynamics,
                         parts->offset,  parts->hessian,  parts->gradient, parts->matrix, parts->lower,
                         parts->upper,   rti->l1,         rti->l2};
   const QPSolution solution = {parts->z, parts->costate, parts->multiplier, parts->slack};
@@ -74,9 +74,9 @@ long rti_memory_size(const Rti *rti) {
   return rti_divide(rti, &parts);
 }
 
-int rti_integrate(const Rti *rti, const Parts *parts, int k, const double *x, const double *u, double *stages,
-                  double *next, double *d_dx, double *d_du) {
-  const ChainStep step = {rti->scheme, rti->substeps[k], 20, 0, rti->steps[k], rti->integrator_tolerance};
+int rti_integrate(const Rti *rti, const Parts *parts, int k, double tolerance, const double *x, const double *u,
+                  double *stages, double *next, double *d_dx, double *d_du) {
+  const ChainStep step = {rti->scheme, rti->substeps[k], 20, 0, rti->steps[k], tolerance};
   return chain_step(rti->model, &step, x, u, stages, next, d_dx, d_du, parts->chain_work);
 }
 
@@ -123,65 +123,90 @@ static void add_state_cost(const Rti *rti, const RtiQuery *query, const Parts *p
   double *g = parts->gradient + (size_t)k * W + parts->U;
   for (int i = 0; i < n; i++) {
     H[i * W + i] = scale * weights[i] + damping;
-    g[i] = scale * weights[i] * (x[i] - x_ref[i]);
+    g[i] = -scale * weights[i] * x_ref[i] - damping * x[i];
   }
   const double pull = scale * rti->end_effector_weights[last];
   if (pull == 0.0) return;
   for (int e = 0; e < 3; e++) {
     const double *J = parts->d_position + e * joints;
-    const double force = pull * (parts->position[e] - goal[e]);
+    double miss = parts->position[e] - goal[e];
+    for (int j = 0; j < joints; j++) miss -= J[j] * x[j];
     for (int i = 0; i < joints; i++) {
       const double factor = pull * J[i];
-      g[i] += force * J[i];
+      g[i] += factor * miss;
       for (int j = 0; j < joints; j++) H[i * W + j] += factor * J[j];
     }
   }
 }
 
+/* x_(k+1) = F + A (x - plan) + B (u - plan) as the QP wants it; returns the largest gap to the plan's next state. */
+static double add_dynamics(const Parts *parts, int k, const double *x, const double *u) {
+  const int n = parts->n, m = parts->m, W = parts->W;
+  double *rows = parts->dynamics + (size_t)k * n * W, *offset = parts->offset + (size_t)k * parts->P, gap = 0.0;
+  for (int i = 0; i < n; i++) {
+    const double *by_x = parts->d_dx + i * n, *by_u = parts->d_du + i * m;
+    double *row = rows + i * W, rest = parts->next[i];
+    for (int j = 0; j < m; j++) {
+      row[j] = by_u[j];
+      rest -= by_u[j] * u[j];
+    }
+    for (int j = 0; j < n; j++) {
+      row[parts->U + j] = by_x[j];
+      rest -= by_x[j] * x[j];
+    }
+    offset[i] = rest;
+    gap = fmax(gap, fabs(parts->next[i] - x[n + i]));
+  }
+  return gap;
+}
+
+/* Rows at a node k > 0, whose points are known. */
+static void add_rows(const Rti *rti, const Parts *parts, int k, const double *x) {
+  double *matrix = parts->matrix + (size_t)k * QP_PAD(rti->rows) * parts->W;
+  double *lower = parts->lower + (size_t)k * parts->L, *upper = parts->upper + (size_t)k * parts->L;
+  rti_rows(rti, parts, matrix);
+  rti_limited(rti, parts, x, NULL, parts->limited);
+  for (int i = 0; i < rti->rows; i++) {
+    const double *row = matrix + i * parts->W + parts->U;
+    const size_t at = (size_t)k * parts->L + parts->R + i;
+    double rest = parts->limited[parts->R + i];
+    for (int j = 0; j < parts->n; j++) rest -= row[j] * x[j];
+    lower[parts->R + i] = rti->lower[at] - rest;
+    upper[parts->R + i] = rti->upper[at] - rest;
+  }
+}
+
 int rti_linearise(const Rti *rti, const RtiQuery *query, Parts *parts, double damping, RtiReport *report) {
-  const int N = rti->horizon, n = parts->n, m = parts->m, W = parts->W, L = parts->L;
-  double limited[QP_PAD(CHAIN_MAX_MOTORS) + 2 * (CHAIN_MAX_BODIES + 4) + RTI_MAX_ROWS];
-  double gap = 0.0;
+  const int N = rti->horizon, n = parts->n, m = parts->m, W = parts->W;
+  const size_t limits = (size_t)(N + 1) * parts->L * sizeof *parts->lower;
+  memcpy(parts->lower, rti->lower, limits);
+  memcpy(parts->upper, rti->upper, limits);
+  report->gap = 0.0;
   for (int k = 0; k <= N; k++) {
-    const double *x = rti->x + k * n, *u = k < N ? rti->u + k * m : NULL;
+    const double *x = rti->x + k * n, *u = rti->u + k * m;
     double *H = parts->hessian + (size_t)k * W * W, *g = parts->gradient + (size_t)k * W;
     memset(H, 0, (size_t)(W * W) * sizeof *H);
     if (k < N) {
-      const int status = rti_integrate(rti, parts, k, x, u, rti->stages + (size_t)k * parts->stages, parts->next,
-                                       parts->d_dx, parts->d_du);
+      const int status = rti_integrate(rti, parts, k, rti->integrator_tolerance, x, u,
+                                       rti->stages + (size_t)k * parts->stages, parts->next, parts->d_dx, parts->d_du);
       if (status != CHAIN_OK) {
         report->detail = status;
         report->node = k;
         return RTI_INTEGRATOR;
       }
-      double *rows = parts->dynamics + (size_t)k * n * W, *offset = parts->offset + (size_t)k * parts->P;
-      for (int i = 0; i < n; i++) {
-        double *row = rows + i * W;
-        for (int j = 0; j < m; j++) row[j] = parts->d_du[i * m + j];
-        for (int j = 0; j < n; j++) row[parts->U + j] = parts->d_dx[i * n + j];
-        offset[i] = parts->next[i] - x[n + i];
-        gap = fabs(offset[i]) > gap ? fabs(offset[i]) : gap;
-      }
+      report->gap = fmax(report->gap, add_dynamics(parts, k, x, u));
       const double *u_ref = query->u_ref + k * query->u_ref_stride;
       for (int i = 0; i < m; i++) {
         const int proposed = k == 0 && query->proposed;
         const double weight = proposed ? query->proposed_weight[i] : rti->steps[k] * rti->torque_weights[i];
         H[i * W + i] = weight + damping;
-        g[i] = weight * (u[i] - (proposed ? query->proposed[i] : u_ref[i]));
+        g[i] = -weight * (proposed ? query->proposed[i] : u_ref[i]) - damping * u[i];
       }
     }
-    if (k > 0) {
-      chain_points(rti->model, x, parts->position, parts->velocity, parts->d_position, parts->d_velocity);
-      add_state_cost(rti, query, parts, k, damping);
-      rti_rows(rti, parts, parts->matrix + (size_t)k * QP_PAD(rti->rows) * W);
-    }
-    rti_limited(rti, parts, x, u, limited);
-    const size_t at = (size_t)k * L;
-    for (int i = 0; i < L; i++) {
-      parts->lower[at + i] = rti->lower[at + i] - limited[i];
-      parts->upper[at + i] = rti->upper[at + i] - limited[i];
-    }
+    if (k == 0) continue;
+    chain_points(rti->model, x, parts->position, parts->velocity, parts->d_position, parts->d_velocity);
+    add_state_cost(rti, query, parts, k, damping);
+    add_rows(rti, parts, k, x);
   }
-  report->gap = gap;
   return RTI_OK;
 }
