@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ampc.arrays import FloatArray
 from ampc.errors import PolicyError, SettingsError
+from ampc.learning.steps import minimise
 from ampc.learning.training import arithmetic
 from ampc.policies.policy import Policy
 from ampc.policies.reference_network import ReferenceNetwork
@@ -117,23 +118,14 @@ def train_reference_network(
         torch.manual_seed(settings.seed)
         model = ReferenceNetwork(dataclasses.replace(spec, reference_network=network))
         model.fit_normalisation(goals, references)
-        optimiser = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, fused=True)
-        for step in range(settings.steps):
-            progress = step / settings.steps
-            for group in optimiser.param_groups:
-                group["lr"] = settings.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+        def loss(progress: float) -> Tensor:
             rows = torch.randint(len(goals), (settings.batch_size,))
             length = _FINE + (_COARSE - _FINE) * (1.0 - progress) ** 3
-            loss = mixture_loss(model, goals[rows], references[rows], length)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(model.parameters(), _LARGEST_GRADIENT)
-            optimiser.step()
-    if not all(bool(torch.isfinite(weight).all()) for weight in model.parameters()):
-        raise SettingsError(
-            f"the reference network diverged: learning_rate {settings.learning_rate:g} is too large"
-        )
-    return model.eval()
+            return mixture_loss(model, goals[rows], references[rows], length)
+
+        minimise(model, loss, settings.steps, settings.learning_rate, largest_gradient=_LARGEST_GRADIENT)
+    return model
 
 
 def mixture_loss(model: ReferenceNetwork, goals: Tensor, references: Tensor, length: float) -> Tensor:

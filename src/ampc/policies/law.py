@@ -43,7 +43,12 @@ class TorchPolicy:
         self.raw_command: FloatArray = np.zeros(m)
         """The last command before saturation (m,)."""
         length = 1 if self._stateful else spec.inputs.history
-        self._history = HistoryBuffer(2 * m, m, length, spec.inputs.stride)
+        like = policy.features.mean
+        precision = torch.empty(0, dtype=like.dtype).numpy().dtype
+        self._history = HistoryBuffer(2 * m, m, length, spec.inputs.stride, precision)
+        # Tensors that share the buffer's memory: nothing is copied at a control step.
+        self._states = torch.from_numpy(self._history.states)[None]
+        self._past_commands = torch.from_numpy(self._history.past_commands)[None]
         self._reference = self._tensor(np.zeros(spec.n_joints))
         self._is_reset = False
 
@@ -74,7 +79,8 @@ class TorchPolicy:
         if not self._is_reset:
             raise PolicyError(f"policy {self.name!r} has no goal: call reset first")
         self._history.append(q, dq)
-        states, past_commands = self._tensor(self._history.states), self._tensor(self._history.past_commands)
+        device = self._reference.device
+        states, past_commands = self._states.to(device), self._past_commands.to(device)
         with torch.inference_mode():
             if self._stateful:
                 outputs, self._hidden = self._policy.advance(

@@ -43,11 +43,11 @@ class InputSettings:
     """Whether each entry also holds the command that was applied just before its state was measured."""
     window: Window = "fixed"
     """How much of the history is used: all of it, or from `shortest` entries to all of it, depending on how
-    near the arm is to a singularity; see `ampc.policies.window`. Shorter near them is the counter-test."""
+    near the arm is to a singularity; see `AdaptiveWindow`. Shorter near them is the counter-test."""
     shortest: int = 2
     """Entries used at least, where the window is not fixed."""
     window_share: float = 0.5
-    """Share of the training states, those of least manipulability, between which the window changes."""
+    """Share of the training states that have a window longer than `shortest`."""
 
     def __post_init__(self) -> None:
         if not self.components:

@@ -10,28 +10,33 @@ from ampc.policies.spec import PolicySpec
 class AdaptiveWindow(nn.Module):
     """Hides the older part of a history, more of it or less depending on the manipulability.
 
-    With the manipulability ``w = sqrt(det(J J^T))`` of the newest state (Yoshikawa, Int. J. Robotics
-    Research 4(2), 1985) and its quantile w_s over the training states, s being ``inputs.window_share``, the
-    closeness to a singularity is ``max(0, 1 - w / w_s)``: zero for all states but that share. The window
-    grows with it from ``inputs.shortest`` entries to ``inputs.history``, or the other way round for the
-    counter-test. Entries outside the window are replaced by the oldest inside it, as those before the start
-    of an episode are by the first.
+    The measure is the manipulability ``w = sqrt(det(J J^T))`` of the newest state (Yoshikawa, Int. J.
+    Robotics Research 4(2), 1985). Of a share s of the training states, ``inputs.window_share``, the window is
+    longer than ``inputs.shortest``: for ``longer-near-singularities`` of those with the least manipulability,
+    for ``shorter-near-singularities``, the counter-test, of those with the most. It grows evenly with w, from
+    the quantile of w that bounds the share to w = 0, or to the largest w, where it is ``inputs.history``.
+    Entries outside the window are replaced by the oldest inside it, as those before the start of an episode
+    are by the first.
     """
 
-    quantile: Tensor
+    start: Tensor
+    end: Tensor
 
     def __init__(self, spec: PolicySpec) -> None:
         """Make the window of a specification; `fit` or loaded weights complete it."""
         super().__init__()
         inputs = spec.inputs
         self._history, self._shortest, self._share = inputs.history, inputs.shortest, inputs.window_share
-        self._grows = inputs.window == "longer-near-singularities"
+        self._near = inputs.window == "longer-near-singularities"
         self.kinematics = ForwardKinematics(spec.kinematic_chain)
-        self.register_buffer("quantile", torch.ones(()))
+        self.register_buffer("start", torch.ones(()))
+        self.register_buffer("end", torch.zeros(()))
 
     def fit(self, states: Tensor) -> None:
-        """Take the quantile of the manipulability from the newest of representative states (B, T, 2m)."""
-        self.quantile.copy_(torch.quantile(self.manipulability(states[:, -1]), self._share).clamp_min(1e-9))
+        """Take the measure's quantile and end from the newest of representative states (B, T, 2m)."""
+        w = self.manipulability(states[:, -1])
+        self.start.copy_(torch.quantile(w, self._share if self._near else 1.0 - self._share))
+        self.end.copy_(torch.zeros(()) if self._near else w.max())
 
     def manipulability(self, state: Tensor) -> Tensor:
         """``sqrt(det(J J^T))`` (B,) [m^3] of states (B, 2m)."""
@@ -40,10 +45,8 @@ class AdaptiveWindow(nn.Module):
 
     def lengths(self, states: Tensor) -> Tensor:
         """Entries used (B,), whole numbers, for states (B, T, 2m)."""
-        closeness = (1.0 - self.manipulability(states[:, -1]) / self.quantile).clamp_min(0.0)
-        if not self._grows:
-            closeness = 1.0 - closeness
-        return torch.round(self._shortest + (self._history - self._shortest) * closeness)
+        way = (self.manipulability(states[:, -1]) - self.start) / _away_from_zero(self.end - self.start)
+        return torch.round(self._shortest + (self._history - self._shortest) * way.clamp(0.0, 1.0))
 
     def forward(self, features: Tensor, states: Tensor) -> Tensor:
         """Features (B, T, F) of the states (B, T, 2m), with those outside the window replaced."""
@@ -52,3 +55,8 @@ class AdaptiveWindow(nn.Module):
         source = torch.maximum(index, oldest)  # (B, T): which entry stands at each place
         selection = (source[:, :, None] == index).to(features.dtype)
         return selection @ features
+
+
+def _away_from_zero(difference: Tensor) -> Tensor:
+    """The difference, unless all training states had the same manipulability."""
+    return torch.where(difference.abs() < 1e-9, 1e-9, difference)
