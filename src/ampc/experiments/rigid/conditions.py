@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from ampc.episodes.collection import CollectionSettings
 from ampc.episodes.setup import ControllerKind, ControllerSettings, EpisodeSetup
-from ampc.experiments.rigid.policies import DaggerPolicy
+from ampc.experiments.rigid.dagger_policies import DaggerPolicy
 from ampc.experiments.rigid.protocol import DATA_SEED, EVALUATION_SEED
 from ampc.experiments.rigid.trial import TaskSet
 from ampc.learning.dagger import Teaching

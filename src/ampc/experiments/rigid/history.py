@@ -66,7 +66,7 @@ NOTES = (
     DESCRIPTION,
     f"Feed-forward policies taught by DAgger, {DAGGER.labels:,} labels in {DAGGER.rounds} rounds after the "
     "demonstrations: by the nominal MPC on the clean plant and, seeing the true state, under noise; "
-    "otherwise by the MPC that is told the plant. The budget is small on purpose, the same for all; the study "
+    "otherwise by the MPC that is told the plant. The budget is small, the same for all; the study "
     "`randomisation` shows what a larger one reaches. Lines across the figures: MPCs without learning.",
 )
 STUDY = Study(

@@ -1,5 +1,6 @@
 """Trained policies as cells: each leaves its weights and ``policy.onnx`` in its folder."""
 
+from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,6 @@ from ampc.experiments.cell import Cell, Store
 from ampc.experiments.rigid.demonstrations import Demonstrations
 from ampc.export.onnx import export_onnx
 from ampc.learning.behaviour_cloning import train_policy
-from ampc.learning.dagger import Teaching, dagger
-from ampc.learning.dagger_settings import DaggerSettings
 from ampc.learning.settings import TrainingSettings
 from ampc.policies.policy import Policy
 from ampc.policies.spec import InputSettings, NetworkSettings, PolicySpec
@@ -33,8 +32,17 @@ def specify(setup: EpisodeSetup, inputs: InputSettings, network: NetworkSettings
     )
 
 
+class PolicyCell(Cell):
+    """A cell that leaves ``policy.onnx`` in its folder."""
+
+    @property
+    @abstractmethod
+    def setup(self) -> EpisodeSetup:
+        """Whom the policy imitates, and on which plant."""
+
+
 @dataclass(frozen=True)
-class ClonedPolicy(Cell):
+class ClonedPolicy(PolicyCell):
     """A policy fitted to demonstrations."""
 
     demonstrations: Demonstrations
@@ -59,36 +67,6 @@ class ClonedPolicy(Cell):
         export_onnx(policy, folder / ONNX_FILE)
         trained = policy.spec.training
         return {name: trained[name] for name in ("epochs", "best_epoch", "validation_loss")}
-
-
-@dataclass(frozen=True)
-class DaggerPolicy(Cell):
-    """A policy that has asked an expert about the states that it came to itself."""
-
-    teaching: Teaching
-    """Expert, plant and tasks."""
-    training: TrainingSettings
-    """How the last round is trained, its seed included."""
-    dagger: DaggerSettings
-    """How many labels, in how many rounds."""
-    inputs: InputSettings = field(default_factory=InputSettings)
-    """What it sees."""
-    network: NetworkSettings = field(default_factory=NetworkSettings)
-    """The network."""
-
-    @property
-    def setup(self) -> EpisodeSetup:
-        """Whom it imitates, and on which plant."""
-        assert isinstance(self.teaching.setup, EpisodeSetup)
-        return self.teaching.setup
-
-    def run(self, folder: Path, store: Store) -> dict[str, Any]:
-        """Teach and export."""
-        spec = specify(self.setup, self.inputs, self.network)
-        alone = replace(self.teaching, collection=replace(self.teaching.collection, workers=1))
-        policy = dagger(alone, spec, self.training, self.dagger, folder, Console(quiet=True))
-        export_onnx(policy, folder / ONNX_FILE)
-        return {"validation_loss": policy.spec.training["validation_loss"]}
 
 
 @dataclass(frozen=True)

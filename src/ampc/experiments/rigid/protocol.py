@@ -10,7 +10,7 @@ from typing import cast
 from ampc.episodes.collection import CollectionSettings
 from ampc.episodes.setup import ControllerKind, ControllerSettings
 from ampc.experiments.rigid.demonstrations import Demonstrations
-from ampc.experiments.rigid.policies import ClonedPolicy, DaggerPolicy
+from ampc.experiments.rigid.policies import ClonedPolicy, PolicyCell
 from ampc.experiments.rigid.trial import TaskSet, Trial
 from ampc.learning.settings import TrainingSettings
 from ampc.policies.spec import InputSettings, NetworkSettings
@@ -76,7 +76,7 @@ def controllers(sets: tuple[TaskSet, ...], kinds: tuple[str, ...] = (EXPERT,)) -
     return {each.kind: Trial(sets, each) for each in made}
 
 
-def trial_of(policy: ClonedPolicy | DaggerPolicy, sets: tuple[TaskSet, ...]) -> Trial:
+def trial_of(policy: PolicyCell, sets: tuple[TaskSet, ...]) -> Trial:
     """Trial of a policy on the arm and at the rate that it was trained for."""
     setup = policy.setup
     return Trial(sets, replace(setup.controller, kind="policy", name=None), policy, setup.plant, setup.robot)

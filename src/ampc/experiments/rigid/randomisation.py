@@ -66,8 +66,8 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
 NOTES = (
     DESCRIPTION,
     f"Feed-forward policies on {HISTORY} states and past commands with {LABELS:,} labels, by DAgger and by "
-    "behaviour cloning of the same expert. Beyond: everything drawn outside of the training range, up to "
-    f"{BEYOND:g} times as far from nominal; noise has one value and is {BEYOND:g} times as strong.",
+    "behaviour cloning of the same expert. Beyond: everything is drawn outside of the training range, up to "
+    f"{BEYOND:g} times as far from nominal; noise is up to {BEYOND:g} times as strong.",
 )
 STUDY = Study(
     "randomisation",
