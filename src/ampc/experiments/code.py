@@ -95,6 +95,7 @@ def _origin(module: str, name: str) -> str:
     return module
 
 
+@cache
 def _meaning(path: Path) -> bytes:
     """A Python file without what does not matter to what it does; any other file as it is."""
     if path.suffix != ".py":

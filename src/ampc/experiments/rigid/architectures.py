@@ -23,7 +23,7 @@ from ampc.report.studies import draw_panels
 from ampc.tasks import REGIONS
 
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
-EPOCHS: dict[Architecture, int] = {"ffn": 50, "lstm": 50, "gru": 50, "transformer": 25}
+EPOCHS: dict[Architecture, int] = {"ffn": 50, "lstm": 50, "gru": 50, "transformer": 20}
 """The transformer's epochs take ten times as long as the feed-forward network's."""
 
 

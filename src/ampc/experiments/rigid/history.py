@@ -15,7 +15,7 @@ from ampc.report.studies import Panel, Point, draw_panels
 
 HISTORIES = (1, 2, 5, 10, 20)
 PAST = {"states": False, "states and past commands": True}
-DAGGER = DaggerSettings(rounds=3, labels=16_000, epochs=8)
+DAGGER = DaggerSettings(rounds=3, labels=12_000, epochs=6)
 EPOCHS = 30
 """Epochs of the last round."""
 TASKS = 300

@@ -32,7 +32,7 @@ METHODS: dict[str, tuple[QuerySettings, SobolevSettings | None]] = {
     "random, Sobolev": (QuerySettings("random"), SobolevSettings()),
     "disagreement, Sobolev": (QuerySettings("disagreement"), SobolevSettings()),
 }
-STEPS = 5000
+STEPS = 4000
 TASKS = 300
 WITHIN = 0.01
 """How much less success than the full set's counts as the same."""

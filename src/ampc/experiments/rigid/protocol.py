@@ -28,7 +28,7 @@ EPISODES = 1500
 """Demonstrated episodes of a policy: about 42,000 labels."""
 EPOCHS = 50
 """Passes over them, with batches of 1024 and a step size that falls to zero within them."""
-TASKS = 500
+TASKS = 300
 """Tasks in each set."""
 
 
