@@ -27,12 +27,15 @@ _INTEGRATOR, _QP, _DIVERGED = 4, 5, 6
 class RealTimeIterationSettings:
     """Tolerances and bounds of the parts."""
 
-    integrator_tolerance: float = 1e-8
-    """Of the implicit integrator, see `ampc.chain.StepSettings`."""
-    qp_tolerance: float = 1e-6
+    integrator_tolerance: float = 1e-5
+    """Of the implicit integrator, see `ampc.chain.StepSettings`, in real-time steps. Its error is about the
+    square, since the last of its iterations is Newton's own."""
+    qp_tolerance: float = 1e-7
     """Of the residuals of the QP in real-time steps, relative to the terms that cancel in them."""
+    converged_integrator_tolerance: float = 1e-10
+    """Of the integrator, where the problem is solved to convergence."""
     converged_qp_tolerance: float = 1e-11
-    """The same, where the problem is solved to convergence."""
+    """Of the QP there."""
     qp_iterations: int = 60
     """Most iterations of the QP solver."""
     tolerance: float = 1e-6
@@ -80,7 +83,6 @@ class RealTimeIteration:
         self._layout = layout = Layout(problem)
         self._rti, self._arrays = c_problem(problem, layout)
         N, n, m = problem.horizon, problem.n_states, problem.robot.n_actuated
-        self._rti.integrator_tolerance = settings.integrator_tolerance
         self._rti.qp_max_iterations = settings.qp_iterations
         self._x, self._u = np.zeros((N + 1, n)), np.zeros((N, m))
         self._stages = np.zeros(N * int(problem.substeps.max()) * n)
@@ -126,7 +128,7 @@ class RealTimeIteration:
             self._library.rti_shift(self._at[0], self.problem.steps[0] if elapsed is None else elapsed)
         else:
             self._start()
-        self._rti.qp_tolerance = self.settings.qp_tolerance
+        self._set_tolerances(precise=False)
         self._library.rti_step(*self._at[:2], iterations, budget, self._at[2])
         return self._plan()
 
@@ -147,7 +149,7 @@ class RealTimeIteration:
             self._rti.warm, self._planned = 0, True
         elif not self._planned:
             self._start()
-        self._rti.qp_tolerance = self.settings.converged_qp_tolerance
+        self._set_tolerances(precise=True)
         self._library.rti_converge(*self._at[:2], max_iterations, self.settings.tolerance, self._at[2])
         return self._plan()
 
@@ -171,7 +173,7 @@ class RealTimeIteration:
             raise SolverError("sensitivities need a plan; solve the problem first")
         m, n = self.problem.robot.n_actuated, self.problem.n_states
         result = Sensitivities(np.zeros((m, n)), np.zeros((m, 3)), np.zeros((m, n)), np.zeros((m, m)))
-        self._rti.qp_tolerance = self.settings.converged_qp_tolerance
+        self._set_tolerances(precise=True)
         arrays = (result.x0, result.goal, result.x_ref, result.u_ref)
         at = [array.ctypes.data for array in arrays]
         status = self._library.rti_sensitivities(*self._at[:2], int(exact), *at, self._at[2])
@@ -190,12 +192,20 @@ class RealTimeIteration:
         Raises:
             SettingsError: An array has the wrong shape.
         """
+        self._set_tolerances(precise=True)
         x, limited = np.empty_like(self._x), np.empty((len(self._x), self._layout.width))
         x0, u = _checked(x0, self._x[0], "x0"), _checked(u, self._u, "u")
         status = self._library.rti_rollout(
             self._at[0], x0.ctypes.data, u.ctypes.data, stiffness_scale, x.ctypes.data, limited.ctypes.data
         )
         return Rollout(x, limited[:, self._layout.stage_columns], status == 0)
+
+    def _set_tolerances(self, *, precise: bool) -> None:
+        given, rti = self.settings, self._rti
+        rti.qp_tolerance = given.converged_qp_tolerance if precise else given.qp_tolerance
+        rti.integrator_tolerance = (
+            given.converged_integrator_tolerance if precise else given.integrator_tolerance
+        )
 
     def _take(self, query: Query) -> None:
         """Copy a query to where C reads it."""

@@ -102,8 +102,7 @@ static int measure_step(const Rti *rti, const Parts *parts, double *change_x, Rt
       most_u = fmax(most_u, fabs(step[i]));
     }
     for (int i = 0; i < W; i++) {
-      double pull = 0.0;
-      for (int j = 0; j < W; j++) pull += H[i * W + j] * step[j];
+      const double pull = rti_dot(W, H + i * W, step);
       sum += pull - pull + (step[i] - step[i]);
       kkt = fmax(kkt, fabs(pull));
     }

@@ -60,11 +60,7 @@ static double objective(const Rti *rti, const Parts *parts, const double *x, con
     const double *xk = x + (size_t)k * x_step;
     for (int i = 0; i < n; i++) z[U + i] = xk[i];
     for (int i = 0; i < m; i++) z[i] = k < rti->horizon ? u[(size_t)k * u_step + i] : 0.0;
-    for (int i = 0; i < W; i++) {
-      double Hz = 0.0;
-      for (int j = 0; j < W; j++) Hz += H[i * W + j] * z[j];
-      sum += z[i] * (g[i] + 0.5 * Hz);
-    }
+    for (int i = 0; i < W; i++) sum += z[i] * (g[i] + 0.5 * rti_dot(W, H + i * W, z));
     if (k == 0) continue;
     for (int i = 0; i < rti->bounds; i++) parts->limited[parts->B + i] = xk[rti->bounded[i]];
     for (int i = 0; i < rti->rows; i++) {

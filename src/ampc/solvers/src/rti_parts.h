@@ -62,4 +62,12 @@ double rti_model_change(const Rti *rti, const Parts *parts);
 /* Weight that multiplies the costs of node k. */
 static inline double rti_scale(const Rti *rti, int k) { return k < rti->horizon ? rti->steps[k] : 1.0; }
 
+/* Dot product of padded vectors, in four lanes. */
+static inline double rti_dot(int count, const double *a, const double *b) {
+  double lanes[4] = {0.0};
+  for (int j = 0; j < count; j += 4)
+    for (int i = 0; i < 4; i++) lanes[i] += a[j + i] * b[j + i];
+  return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
+}
+
 #endif

@@ -63,50 +63,61 @@ static int add_curvature(const Rti *rti, const RtiQuery *query, const Parts *par
   return RTI_OK;
 }
 
-int rti_sensitivities(Rti *rti, const RtiQuery *query, int exact, double *d_x0, double *d_goal, double *d_x_ref,
-                      double *d_u_ref, RtiReport *report) {
-  Parts parts;
-  report->status = rti_begin(rti, query, &parts, report);
-  if (report->status == RTI_OK) report->status = rti_linearise(rti, query, &parts, 0.0, report);
-  if (report->status == RTI_OK) report->status = rti_solve_precisely(rti, &parts, report);
-  if (report->status == RTI_OK && exact) report->status = add_curvature(rti, query, &parts);
-  if (report->status == RTI_OK) {
-    report->detail = qp_factorise(&parts.qp, parts.qp_work);
-    if (report->detail != QP_OK) report->status = RTI_QP;
+/* Sum up how the first torque i answers all that depends on the goal and on the references; `answer` is how the
+ * solution answers a force on that torque, which is the same, since the system is symmetric. */
+static void gather(const Rti *rti, const RtiQuery *query, const Parts *parts, const double *answer, double *d_goal,
+                   double *d_x_ref, double *d_u_ref) {
+  const int N = rti->horizon, n = parts->n, m = parts->m, joints = n / 2;
+  for (int k = 0; k <= N; k++) {
+    const double *du = answer + (size_t)k * parts->W, *dx = du + parts->U;
+    const double scale = rti_scale(rti, k);
+    const double *weights = k == N ? rti->terminal_weights : rti->stage_weights;
+    for (int j = 0; j < m && k < N; j++)
+      d_u_ref[j] += k == 0 && query->proposed ? 0.0 : scale * rti->torque_weights[j] * du[j];
+    if (k == 0) continue;
+    for (int j = 0; j < n; j++) d_x_ref[j] += scale * weights[j] * dx[j];
+    chain_points(rti->model, rti->x + k * n, parts->position, parts->velocity, parts->d_position, parts->d_velocity);
+    for (int e = 0; e < 3; e++) {
+      double along = 0.0;
+      for (int j = 0; j < joints; j++) along += parts->d_position[e * joints + j] * dx[j];
+      d_goal[e] += scale * rti->end_effector_weights[k == N] * along;
+    }
   }
-  if (report->status != RTI_OK) return report->status;
+}
 
-  const int N = rti->horizon, n = parts.n, m = parts.m, joints = n / 2, U = parts.U, W = parts.W;
-  const size_t nodes = (size_t)N + 1;
-  double *push = parts.push, *answer = parts.answer, *costate = parts.penalty;
-  memset(push, 0, nodes * (size_t)W * sizeof *push);
+static int differentiate(Rti *rti, const RtiQuery *query, Parts *parts, int exact, double *d_x0, double *d_goal,
+                         double *d_x_ref, double *d_u_ref, RtiReport *report) {
+  const int n = parts->n, m = parts->m;
+  double *push = parts->push, *answer = parts->answer, *costate = parts->penalty;
+  int status = rti_linearise(rti, query, parts, 0.0, report);
+  if (status == RTI_OK) status = rti_solve_precisely(rti, parts, report);
+  if (status == RTI_OK && exact) status = add_curvature(rti, query, parts);
+  if (status != RTI_OK) return status;
+  report->detail = qp_factorise(&parts->qp, parts->qp_work);
+  if (report->detail != QP_OK) return RTI_QP;
+  memset(push, 0, (size_t)(rti->horizon + 1) * parts->W * sizeof *push);
   memset(d_goal, 0, (size_t)(m * 3) * sizeof *d_goal);
   memset(d_x_ref, 0, (size_t)(m * n) * sizeof *d_x_ref);
   memset(d_u_ref, 0, (size_t)(m * m) * sizeof *d_u_ref);
   for (int i = 0; i < m; i++) {
-    /* The system is symmetric: how the solution answers a force on the first torque i is how that torque answers
-     * forces on the solution. */
     push[i] = -1.0;
-    qp_perturb(&parts.qp, NULL, NULL, push, answer, costate, parts.qp_work);
+    qp_perturb(&parts->qp, NULL, NULL, push, answer, costate, parts->qp_work);
     push[i] = 0.0;
     for (int j = 0; j < n; j++) d_x0[i * n + j] = -costate[j];
-    for (int k = 0; k <= N; k++) {
-      const double *z = answer + (size_t)k * W, *dx = z + U;
-      const double scale = rti_scale(rti, k);
-      const double *weights = k == N ? rti->terminal_weights : rti->stage_weights;
-      for (int j = 0; j < m && k < N; j++) {
-        const double weight = k == 0 && query->proposed ? 0.0 : scale * rti->torque_weights[j];
-        d_u_ref[i * m + j] += weight * z[j];
-      }
-      if (k == 0) continue;
-      for (int j = 0; j < n; j++) d_x_ref[i * n + j] += scale * weights[j] * dx[j];
-      chain_points(rti->model, rti->x + k * n, parts.position, parts.velocity, parts.d_position, parts.d_velocity);
-      for (int e = 0; e < 3; e++) {
-        double along = 0.0;
-        for (int j = 0; j < joints; j++) along += parts.d_position[e * joints + j] * dx[j];
-        d_goal[i * 3 + e] += scale * rti->end_effector_weights[k == N] * along;
-      }
-    }
+    gather(rti, query, parts, answer, d_goal + i * 3, d_x_ref + i * n, d_u_ref + i * m);
   }
-  return report->status;
+  return RTI_OK;
+}
+
+int rti_sensitivities(Rti *rti, const RtiQuery *query, int exact, double *d_x0, double *d_goal, double *d_x_ref,
+                      double *d_u_ref, RtiReport *report) {
+  Parts parts;
+  int status = rti_begin(rti, query, &parts, report);
+  if (status == RTI_OK) {
+    status = differentiate(rti, query, &parts, exact, d_x0, d_goal, d_x_ref, d_u_ref, report);
+    /* Linearisation writes only its own part of the Hessian. */
+    memset(parts.hessian, 0, (size_t)((char *)parts.gradient - (char *)parts.hessian));
+  }
+  report->status = status;
+  return status;
 }

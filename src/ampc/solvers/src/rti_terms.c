@@ -122,6 +122,7 @@ static void add_state_cost(const Rti *rti, const RtiQuery *query, const Parts *p
   double *H = parts->hessian + (size_t)k * W * W + parts->U * W + parts->U;
   double *g = parts->gradient + (size_t)k * W + parts->U;
   for (int i = 0; i < n; i++) {
+    if (i < joints) memset(H + i * W, 0, (size_t)joints * sizeof *H); /* all else beside the diagonal stays zero */
     H[i * W + i] = scale * weights[i] + damping;
     g[i] = -scale * weights[i] * x_ref[i] - damping * x[i];
   }
@@ -141,20 +142,17 @@ static void add_state_cost(const Rti *rti, const RtiQuery *query, const Parts *p
 
 /* x_(k+1) = F + A (x - plan) + B (u - plan) as the QP wants it; returns the largest gap to the plan's next state. */
 static double add_dynamics(const Parts *parts, int k, const double *x, const double *u) {
-  const int n = parts->n, m = parts->m, W = parts->W;
-  double *rows = parts->dynamics + (size_t)k * n * W, *offset = parts->offset + (size_t)k * parts->P, gap = 0.0;
+  const int n = parts->n, m = parts->m, W = parts->W, U = parts->U;
+  double *rows = parts->dynamics + (size_t)k * n * W, *offset = parts->offset + (size_t)k * parts->P;
+  double *z = parts->answer, gap = 0.0;
+  memset(z, 0, (size_t)W * sizeof *z);
+  memcpy(z, u, (size_t)m * sizeof *z);
+  memcpy(z + U, x, (size_t)n * sizeof *z);
   for (int i = 0; i < n; i++) {
-    const double *by_x = parts->d_dx + i * n, *by_u = parts->d_du + i * m;
-    double *row = rows + i * W, rest = parts->next[i];
-    for (int j = 0; j < m; j++) {
-      row[j] = by_u[j];
-      rest -= by_u[j] * u[j];
-    }
-    for (int j = 0; j < n; j++) {
-      row[parts->U + j] = by_x[j];
-      rest -= by_x[j] * x[j];
-    }
-    offset[i] = rest;
+    double *row = rows + i * W;
+    for (int j = 0; j < m; j++) row[j] = parts->d_du[i * m + j];
+    for (int j = 0; j < n; j++) row[U + j] = parts->d_dx[i * n + j];
+    offset[i] = parts->next[i] - rti_dot(W, row, z);
     gap = fmax(gap, fabs(parts->next[i] - x[n + i]));
   }
   return gap;
@@ -185,7 +183,6 @@ int rti_linearise(const Rti *rti, const RtiQuery *query, Parts *parts, double da
   for (int k = 0; k <= N; k++) {
     const double *x = rti->x + k * n, *u = rti->u + k * m;
     double *H = parts->hessian + (size_t)k * W * W, *g = parts->gradient + (size_t)k * W;
-    memset(H, 0, (size_t)(W * W) * sizeof *H);
     if (k < N) {
       const int status = rti_integrate(rti, parts, k, rti->integrator_tolerance, x, u,
                                        rti->stages + (size_t)k * parts->stages, parts->next, parts->d_dx, parts->d_du);
