@@ -16,7 +16,7 @@ def test_setup_survives_being_written_down() -> None:
 
 def test_fast_plant_and_reference_give_the_same_episode() -> None:
     """The controller meets both through its own noisy measurements, which are the same."""
-    setup = FlexibleSetup()
+    setup = FlexibleSetup(kind="rest")
     task = FlexibleTaskSampler(setup.build_robot()).sample(1, "random", seed=2)[0]
     task = dataclasses.replace(task, variation=PUBLISHED_NOISE)
     fast, reference = (

@@ -29,7 +29,7 @@ class Check:
 class Simulate:
     """Run one episode of an arm and film it.
 
-    A rigid arm is driven by the expert MPC, an arm with flexible links by the rest-to-rest controller.
+    A rigid arm is driven by the expert MPC, an arm with flexible links by the nonlinear MPC.
     Exit status 1 if the controller was in a fallback at the end, such as for a goal out of reach.
     """
 
@@ -55,6 +55,9 @@ class Simulate:
     """The arm to simulate, where it is not the controller's model; flexible-arm-10 for flexible-arm."""
     end_effector: str | None = None
     """Site or body that is the end effector; by default found by its name or at the tip."""
+    controller: Literal["nmpc", "rest"] | None = None
+    """Of an arm with flexible links: nmpc, the nonlinear MPC (default), or rest, the careful rest-to-rest
+    controller."""
 
 
 @dataclass(frozen=True)

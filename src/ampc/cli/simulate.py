@@ -39,10 +39,17 @@ def simulate(options: Simulate, console: Console) -> int:
             f"--plant {options.plant}: only an arm with flexible links can have another arm as its plant;"
             f" {model.name} has a motor at every joint"
         )
+    if options.controller is not None and not flexible:
+        raise SettingsError(
+            f"--controller {options.controller}: only arms with flexible links have a choice;"
+            f" {model.name} is driven by the expert MPC"
+        )
     setup: EpisodeSetup | FlexibleSetup
     if flexible:
         setup = FlexibleSetup(
-            RobotSettings(options.robot), RobotSettings(options.plant or _finer(options.robot))
+            RobotSettings(options.robot),
+            RobotSettings(options.plant or _finer(options.robot)),
+            kind=options.controller or "nmpc",
         )
     else:
         setup = EpisodeSetup(RobotSettings(options.robot, options.end_effector))

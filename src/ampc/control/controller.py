@@ -27,6 +27,10 @@ class StepRecord:
     """Whether the feedback law's output was cut to its limit after being computed (policies only)."""
     label: FloatArray | None = None
     """Command that an expert in the controller's shadow would have given (m,); None without one."""
+    solve_seconds: float = 0.0
+    """Time that an optimisation took [s]; 0 without one."""
+    iterations: int = 0
+    """Iterations of that optimisation."""
 
 
 class Controller(Protocol):

@@ -54,22 +54,28 @@ def choose_plan(
         motion: Speed.
         margin: Distance to keep from obstacles [m].
     """
-    references = _turned(robot, start, equilibria)
-    straight = np.zeros_like(start)
-    plans = _judge(chain, robot, [(Route(start, q[robot.actuated], straight), q) for q in references])
-    costs = [_cost(robot, plan, motion, margin) for plan in plans]
-    order = np.argsort(costs)
-    best: Plan = plans[order[0]]
-    if best.clearance >= margin:
-        return best
+    plans = rank_straight_plans(chain, robot, start, equilibria, motion, margin)
+    if plans[0].clearance >= margin:
+        return plans[0]
     bows = [np.array([0.0, *bow]) for bow in itertools.product(_BOWS, repeat=len(start) - 1)]
     bent = [
-        (Route(start, plans[i].route.goal, bow), plans[i].reference)
-        for i in order[:_BENT_GOALS]
-        for bow in bows
+        (Route(start, plan.route.goal, bow), plan.reference) for plan in plans[:_BENT_GOALS] for bow in bows
     ]
-    plans = _judge(chain, robot, bent)
-    return plans[int(np.argmin([_cost(robot, plan, motion, margin) for plan in plans]))]
+    return min(_judge(chain, robot, bent), key=lambda plan: _cost(robot, plan, motion, margin))
+
+
+def rank_straight_plans(
+    chain: YawChain,
+    robot: Robot,
+    start: FloatArray,
+    equilibria: list[Equilibrium],
+    motion: MotionSettings,
+    margin: float,
+) -> list[Plan]:
+    """Straight routes to all equilibria and turns of the yaw, the best first; arguments as `choose_plan`."""
+    straight = np.zeros_like(start)
+    candidates = [(Route(start, q[robot.actuated], straight), q) for q in _turned(robot, start, equilibria)]
+    return sorted(_judge(chain, robot, candidates), key=lambda plan: _cost(robot, plan, motion, margin))
 
 
 def nearest_turn(q: FloatArray, to: float) -> FloatArray:

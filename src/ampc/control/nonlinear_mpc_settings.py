@@ -1,0 +1,76 @@
+"""Settings of the nonlinear MPC controller, tuned and published."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ampc.control.estimator import EstimatorSettings
+from ampc.errors import SettingsError
+from ampc.solvers.nonlinear_mpc_settings import CostWeights, NonlinearMPCSettings, Penalty
+
+
+@dataclass(frozen=True)
+class StuckSettings:
+    """When the arm counts as stuck, so that another branch is tried."""
+
+    distance: float = 0.01
+    """The end effector is further than this from its goal [m],"""
+    speed: float = 0.05
+    """no joint with a motor moves faster than this [rad/s],"""
+    time: float = 0.4
+    """and both for this long [s]."""
+
+
+@dataclass(frozen=True)
+class NonlinearMPCControllerSettings:
+    """Plan, estimator and what happens when no plan is made."""
+
+    problem: NonlinearMPCSettings = field(default_factory=NonlinearMPCSettings)
+    """The optimal control problem."""
+    estimator: EstimatorSettings = field(default_factory=EstimatorSettings)
+    """The state estimator."""
+    iterations: int = 1
+    """Iterations of the solver in each control period."""
+    deadline: float | None = None
+    """Time after which a plan comes too late [s]; None for no limit, so that results do not depend on the
+    speed of the machine. Plans from scratch, of an arm at rest, are not held to it."""
+    route_margin: float = 0.03
+    """Distance from obstacles below which a way to the goal counts as longer [m]."""
+    nearest_margin: float = 0.004
+    """Margins are lowered to what a goal near an obstacle leaves, but not below this [m]."""
+    stuck: StuckSettings = field(default_factory=StuckSettings)
+    """When another branch is tried."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number of iterations or time."""
+        if self.iterations < 1:
+            raise SettingsError(f"iterations has to be 1 or more, not {self.iterations}")
+        if self.deadline is not None and not 0.0 < self.deadline < math.inf:
+            raise SettingsError(f"deadline is {self.deadline}; give a positive time in seconds, or None")
+
+
+Preset = Literal["tuned", "published"]
+
+
+def preset(name: Preset) -> NonlinearMPCControllerSettings:
+    """Settings by name: ``tuned``, the defaults, or ``published``, the cost of arXiv 2212.02941.
+
+    The published cost weights the end effector nearly alone, has no margins, no limit on the speed of
+    approach, and does not ask for rest at the end of the horizon.
+    """
+    if name == "tuned":
+        return NonlinearMPCControllerSettings()
+    off = Penalty()
+    return NonlinearMPCControllerSettings(
+        problem=NonlinearMPCSettings(
+            stage=CostWeights((0.01,), (0.01,), (0.1,), (10.0,), end_effector=3000.0),
+            terminal=CostWeights((0.1,), (0.01,), (1.0,), (10.0,), end_effector=0.0),
+            torque=(0.1, 1.0, 1.0),
+            speed_factor=1.0,
+            margins=(0.0,),
+            approach=off,
+            rest=off,
+            rest_passive=off,
+        ),
+        nearest_margin=0.0,
+    )

@@ -1,0 +1,36 @@
+"""Notices an arm that has come to rest away from its goal."""
+
+from ampc.control.nonlinear_mpc_settings import StuckSettings
+
+
+class StuckDetector:
+    """Counts how long the arm has been still and away from its goal."""
+
+    def __init__(self, settings: StuckSettings, period: float) -> None:
+        """Start counting.
+
+        Args:
+            settings: What counts as stuck.
+            period: Time between two updates [s].
+        """
+        self._settings, self._period = settings, period
+        self.forget()
+
+    def forget(self) -> None:
+        """Start over."""
+        self._still = 0.0
+
+    def update(self, distance: float, speed: float) -> bool:
+        """Whether the arm is stuck; it counts anew after that.
+
+        Args:
+            distance: Of the end effector from the goal [m].
+            speed: Of the fastest joint with a motor [rad/s].
+        """
+        settings = self._settings
+        away = distance > settings.distance and speed < settings.speed
+        self._still = self._still + self._period if away else 0.0
+        if self._still < settings.time:
+            return False
+        self._still = 0.0
+        return True
