@@ -1,4 +1,4 @@
-"""Build of the C library of the chain and the solvers; everything else about the package is in pyproject.toml.
+"""Build of the C library of chain and solvers; everything else about the package stands in pyproject.toml.
 
 The library is plain C without Python in it, and the package works without it, slower: a machine that cannot
 compile it gets a message, not a failed installation. It is built twice, portably and for processors with
@@ -49,8 +49,8 @@ class BuildLibrary(build_ext):
         if ext.name == PORTABLE:
             self.warn(
                 f"ampc: the C library {ext.name} was not built: {error}\n"
-                "ampc: the package works without it, but the dynamics of the flexible arm run in NumPy, some\n"
-                "ampc: hundred times slower, and its nonlinear MPC does not run at all.\n"
+                "ampc: the package works without it, but the dynamics of the flexible arm run in NumPy,\n"
+                "ampc: some hundred times slower, and its nonlinear MPC does not run at all.\n"
                 "ampc: To have it, install a C compiler (such as gcc) and then this package again.",
             )
 

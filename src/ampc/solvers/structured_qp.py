@@ -195,7 +195,9 @@ def _functions() -> ctypes.CDLL:
             f"this package again ({error})"
         ) from error
     if version != VERSION:
-        raise SolverError(f"the QP solver has version {version} instead of {VERSION}; install the package again")
+        raise SolverError(
+            f"the QP solver has version {version} instead of {VERSION}; install the package again"
+        )
     array, problem = ctypes.c_void_p, POINTER(CProblem)
     library.qp_workspace_size.argtypes = [POINTER(CSize)]
     library.qp_workspace_size.restype = c_long
@@ -243,7 +245,13 @@ class StructuredQPSolver:
                 f"no QP with {horizon} steps, {states} states, {inputs} inputs, {len(bounded)} bounds and {rows} "
                 "rows: sizes have to be positive and are limited, see solvers/src/qp.h"
             )
-        self.horizon, self.states, self.inputs, self.bounded, self.rows = horizon, states, inputs, bounded, rows
+        self.horizon, self.states, self.inputs, self.bounded, self.rows = (
+            horizon,
+            states,
+            inputs,
+            bounded,
+            rows,
+        )
         n, m, N = states, inputs, horizon
         self._u, self._x = slice(0, m), slice(_pad(m), _pad(m) + n)
         bounds = _pad(m) + _pad(len(bounded))
@@ -314,7 +322,9 @@ class StructuredQPSolver:
         """
         status = self._library.qp_factorise(ctypes.byref(self._problem), self._work.ctypes.data)
         if status != QPStatus.OK:
-            raise SolverError("the QP's solution is not unique, or the last solve failed: it has no derivative")
+            raise SolverError(
+                "the QP's solution is not unique, or the last solve failed: it has no derivative"
+            )
 
     def derivative(
         self,

@@ -13,6 +13,10 @@
 #define NOT_INLINE
 #endif
 #define PROXIMAL 1e-8     /* curvature, relative to the Hessian's largest, that is put where there is none */
+#define COMPARABLE 1e-4   /* least scale of a residual's entry beside that of the largest */
+#define ROUNDING 1e-14    /* gradients this small beside curvature times limits are taken for 0 */
+#define DUAL 1e-10        /* delta of inequalities, relative to what turns it into a curvature */
+#define NEAR 0.02         /* distance that hard limits are kept at first, relative to their range */
 #define BOUNDARY 0.995    /* part of the longest step that is gone */
 #define SMALLEST 1e-150 /* keeps divisions by what may be zero finite */
 
@@ -26,7 +30,7 @@ typedef struct {
   void (*backward)(const Work *, double, int);
   void (*forward)(const Work *, double, int, int);
   void (*measure)(const Work *);
-  void (*residuals)(const Work *, Norms *);
+  double (*residuals)(const Work *);
 } Kernel;
 
 #include "qp_tiles.h"
@@ -65,17 +69,21 @@ static int exists(const Work *w, const int k, const int i) {
   return i - w->U - w->B < rows_at(w->problem, k);
 }
 
+/* Largest entry of the row of limit i. */
 static double row_size(const Work *w, const int k, const int i) {
   if (i < w->U + w->B) return 1.0;
   const double *row = w->problem->matrix + ((size_t)k * w->R + (i - w->U - w->B)) * w->W;
-  double size = 0.0;
-  for (int j = 0; j < w->W; j++) size = larger(fabs(row[j]), size);
-  return size;
+  double size[4] = {SMALLEST, 0.0, 0.0, 0.0};
+  for (int j = 0; j < w->W; j += 4)
+    for (int v = 0; v < 4; v++) size[v] = larger(fabs(row[j + v]), size[v]);
+  return largest(4, size);
 }
 
 /* Collect the sides that exist. */
 static int gather(const Work *w) {
   const QPProblem *problem = w->problem;
+  double extent = SMALLEST;
+  for (int i = 0; i < problem->size.states; i++) extent = larger(fabs(problem->x0[i]), extent);
   Side *side = w->sides;
   for (int k = 0; k <= w->N; k++) {
     w->first[k] = (int)(side - w->sides);
@@ -86,7 +94,7 @@ static int gather(const Work *w) {
         for (int i = 0; i < 4; i++) {
           const size_t at = (size_t)k * w->L + position + i;
           side->on[i] = side->soft[i] = side->equal[i] = side->bound[i] = side->l1[i] = side->l2[i] = 0.0;
-          side->size[i] = 1.0;
+          side->least[i] = side->soften[i] = 1.0;
           if (!exists(w, k, position + i)) continue;
           const double low = problem->lower[at], high = problem->upper[at], b = upper ? -high : low;
           const double l1 = problem->l1[at], l2 = problem->l2[at];
@@ -98,10 +106,12 @@ static int gather(const Work *w) {
           if (hard ? upper && low == high : l1 == 0.0 && l2 == 0.0) continue;
           any = 1;
           side->bound[i] = b;
-          side->size[i] = row_size(w, k, position + i);
           side->equal[i] = hard && low == high;
           side->on[i] = 1.0 - side->equal[i];
           side->soft[i] = !hard;
+          const double row = row_size(w, k, position + i), range = high - low;
+          side->soften[i] = (hard && range == 0.0 ? PROXIMAL : DUAL) * row * row / w->curvature[0];
+          side->least[i] = NEAR * (range < INFINITY ? range : fabs(b) + row * extent);
           if (!hard) {
             side->l1[i] = l1;
             side->l2[i] = l2;
@@ -125,33 +135,52 @@ static void zero(double *values, const size_t count) {
   for (size_t i = 0; i < count; i++) values[i] = 0.0;
 }
 
-/* All residuals at the iterate, from the data. */
-static Norms evaluate(const Work *w, const Kernel *kernel) {
-  Norms norms = {{0.0}, {0.0}, {0.0}, {0.0}, {0.0}, {0.0}, {0.0}};
+/* Sizes of the terms in each entry of the residuals, and not much less than the largest ones nor less than what matters
+ * beside the limits. */
+static void scale_residuals(const Work *w, const double negligible) {
+  double gradient = larger(largest(w->W, w->gradient), negligible), variable = largest(w->W, w->variable), limit = variable;
+  for (const Side *side = w->sides; side < w->sides + w->first[w->N + 1]; side++)
+    for (int i = 0; i < 4; i++) limit = larger(fabs(side->bound[i]), limit);
+  const double least = larger(COMPARABLE * gradient, larger(negligible, ROUNDING * w->curvature[0] * limit));
+  for (int j = 0; j < w->W; j++) {
+    w->gradient[j] = larger(w->gradient[j], least) + SMALLEST;
+    w->variable[j] = larger(w->variable[j], COMPARABLE * variable) + SMALLEST;
+  }
+}
+
+/* All residuals at the iterate, from the data, relative. Returns 0, or NaN if something is not finite. */
+static double evaluate(const Work *w, const Kernel *kernel, const double negligible, QPResult *result, double *least_scale) {
+  const QPSize *size = &w->problem->size;
   zero(w->net, (size_t)(w->N + 1) * w->L);
   for (int k = 0; k <= w->N; k++)
     EACH_SIDE(w, k, side) {
       double *net = AT(w, net, k) + side->position;
       for (int i = 0; i < 4; i++) net[i] += side->sign * side->lambda[i];
     }
-  kernel->residuals(w, &norms);
-  const double scale = largest(norms.state);
+  const double finite = kernel->residuals(w);
+  scale_residuals(w, negligible);
+
+  double cost = SMALLEST;
+  for (int j = 0; j < w->W; j++) cost = larger(w->gradient[j] * w->variable[j], cost);
+  for (int i = 0; i < w->L; i++) w->quantity[i] = w->force[i] = SMALLEST;
+  for (int k = 0; k <= w->N; k++) absorb(w->L, AT(w, value, k), w->quantity);
+  for (int i = 0; i < size->inputs; i++) w->force[i] = w->gradient[i];
+  for (int i = 0; i < size->bounds; i++) w->force[w->U + i] = w->gradient[w->U + w->problem->bounded[i]];
+  Violations worst = {0.0, 0.0, 0.0, INFINITY};
   for (int k = 0; k <= w->N; k++)
-    EACH_SIDE(w, k, side) side_residuals(side, AT(w, value, k) + side->position, scale, &norms);
-  return norms;
-}
-
-/* Residuals relative to what the tolerance refers to. */
-static void judge(const Norms *norms, const QPSettings *settings, QPResult *result) {
-  const double gradient = larger(largest(norms->gradient), settings->negligible) + SMALLEST;
-  result->stationarity = largest(norms->stationarity) / gradient;
-  result->dynamics = largest(norms->gap) / (largest(norms->state) + SMALLEST);
-  result->limits = largest(norms->limits);
-  result->complementarity = largest(norms->products) / gradient;
-}
-
-static int all_finite(const Norms *norms) {
-  return norms->finite[0] + norms->finite[1] + norms->finite[2] + norms->finite[3] == 0.0;
+    EACH_SIDE(w, k, side) {
+      const int i = side->position;
+      const double *force = i < w->U + w->B ? w->force + i : 0;
+      side_residuals(side, AT(w, value, k) + i, w->quantity + i, force, cost, &worst);
+    }
+  result->stationarity = worst.dual;
+  for (int j = 0; j < w->W; j++) result->stationarity = larger(w->worst[j] / w->gradient[j], result->stationarity);
+  result->dynamics = 0.0;
+  for (int i = 0; i < w->X; i++) result->dynamics = larger(w->worst_gap[i] / w->variable[w->U + i], result->dynamics);
+  result->limits = worst.limits;
+  result->complementarity = worst.products;
+  *least_scale = worst.least_scale;
+  return finite;
 }
 
 static int within(const QPResult *result, const double tolerance) {
@@ -172,38 +201,48 @@ static Reach look_along(const Work *w) {
 
 static double total(const double *lanes) { return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]); }
 
-static void move(const Work *w, const double step) {
-  const size_t stages = (size_t)w->N + 1;
-  for (size_t i = 0; i < stages * w->W; i++) w->z[i] += step * w->dz[i];
-  for (size_t i = 0; i < stages * w->X; i++) w->costate[i] += step * w->dcostate[i];
+static void add(const size_t count, const double step, const double *change, double *values) {
+  for (size_t i = 0; i < count; i++) values[i] += step * change[i];
 }
 
-/* The point that a cold start begins at: least squares of all distances to the limits beside the cost. */
+static void move(const Work *w, const double step) {
+  const size_t stages = (size_t)w->N + 1;
+  add(stages * w->W, step, w->dz, w->z);
+  add(stages * w->X, step, w->dcostate, w->costate);
+}
+
+/* Go to the point that a cold start begins at: least squares of all distances to the limits beside the cost. Inequalities
+ * get room for the largest violation there, which is returned. */
 static double approach(const Work *w, const Kernel *kernel) {
-  const double curvature = w->least_pivot[1] / PROXIMAL;
-  double farthest = 0.0;
-  evaluate(w, kernel);
+  QPResult ignored;
+  double farthest = 0.0, scale;
+  evaluate(w, kernel, 0.0, &ignored, &scale);
   zero(w->weight, (size_t)(w->N + 1) * w->L);
   zero(w->pull, (size_t)(w->N + 1) * w->L);
   for (int k = 0; k <= w->N; k++)
     EACH_SIDE(w, k, side)
       for (int i = 0; i < 4; i++) {
-        const double weight = (side->on[i] + side->equal[i]) * curvature / (side->size[i] * side->size[i] + SMALLEST);
-        const double distance = side->sign * AT(w, value, k)[side->position + i] - side->bound[i];
-        AT(w, weight, k)[side->position + i] += weight;
-        AT(w, pull, k)[side->position + i] -= side->sign * weight * distance;
+        const int at = side->position + i;
+        if (side->on[i] + side->equal[i] == 0.0) continue;
+        const double row = row_size(w, k, at), weight = w->curvature[0] / (row * row);
+        AT(w, weight, k)[at] += weight;
+        AT(w, pull, k)[at] -= weight * (AT(w, value, k)[at] - side->sign * side->bound[i]);
       }
   kernel->factorise(w);
   kernel->backward(w, 1.0, 1);
   kernel->forward(w, 1.0, 1, 1);
   move(w, 1.0);
   kernel->measure(w);
-  for (int k = 0; k <= w->N; k++)
-    EACH_SIDE(w, k, side)
-      for (int i = 0; i < 4; i++) {
-        const double distance = side->sign * AT(w, value, k)[side->position + i] - side->bound[i];
-        farthest = larger(-side->on[i] * distance / (side->size[i] + SMALLEST), farthest);
-      }
+  for (int pass = 0; pass < 2; pass++)
+    for (int k = 0; k <= w->N; k++)
+      EACH_SIDE(w, k, side)
+        for (int i = 0; i < 4; i++) {
+          if (side->on[i] == 0.0) continue;
+          const double row = row_size(w, k, side->position + i);
+          const double below = side->bound[i] - side->sign * AT(w, value, k)[side->position + i];
+          if (pass) side->least[i] = larger(row * farthest, side->least[i]);
+          else farthest = larger(below / row, farthest);
+        }
   return farthest;
 }
 
@@ -217,8 +256,24 @@ static double curvature_of(const Work *w) {
   return curvature > 0.0 ? curvature : 1.0;
 }
 
+/* What a warm start aims at: the mean of its products of multipliers and distances, and of the cost. */
+static double warm_barrier(const Work *w, const double pairs) {
+  double products = 0.0, cost = 0.0;
+  for (int k = 0; k <= w->N; k++)
+    EACH_SIDE(w, k, side)
+      for (int i = 0; i < 4; i++) {
+        const double v = side->sign * AT(w, value, k)[side->position + i] - side->bound[i];
+        const double price = side->l1[i] - side->l2[i] * v;
+        const double balance = v < 0.0 && side->soft[i] != 0.0 ? price - side->lambda[i] : side->lambda[i];
+        products += side->on[i] * fabs(v * balance);
+      }
+  for (size_t i = 0; i < (size_t)(w->N + 1) * w->W; i++) cost += fabs(w->z[i] * w->problem->gradient[i]);
+  return (products + NEAR * cost) / pairs + SMALLEST;
+}
+
 /* First iterate: z, costate, sides. */
-static Norms start(const Work *w, const Kernel *kernel, const QPSettings *settings, const QPSolution *guess) {
+static void start(const Work *w, const Kernel *kernel, const QPSettings *settings, const QPSolution *guess,
+                  const double pairs) {
   const size_t stages = (size_t)w->N + 1;
   const QPSize *size = &w->problem->size;
   if (settings->warm == 0) {
@@ -227,32 +282,25 @@ static Norms start(const Work *w, const Kernel *kernel, const QPSettings *settin
   }
   for (int i = 0; i < size->states; i++) w->z[w->U + i] = w->problem->x0[i];
   for (int k = 0; k <= w->N; k++)
-    EACH_SIDE(w, k, side)
+    EACH_SIDE(w, k, side) {
+      const double *given = guess->multiplier + (size_t)k * 2 * w->L + side->position;
       for (int i = 0; i < 4; i++) {
-        const double *given = guess->multiplier + ((size_t)k * 2 + (side->sign < 0.0)) * w->L + side->position;
-        side->lambda[i] = settings->warm == 2 && side->on[i] != 0.0 ? larger(given[i], 0.0) : 0.0;
+        const double lower = given[i], upper = given[w->L + i];
+        side->lambda[i] = 0.0;
+        if (settings->warm == 2 && side->on[i] != 0.0) side->lambda[i] = larger(side->sign > 0.0 ? lower : upper, 0.0);
+        if (settings->warm == 2 && side->equal[i] != 0.0) side->lambda[i] = lower - upper;
         side->t[i] = side->s[i] = side->nu[i] = 1.0;
       }
-  double barrier = settings->barrier, least;
+    }
+  double barrier = settings->barrier;
   if (settings->warm == 0) {
-    const double distance = approach(w, kernel), curvature = w->least_pivot[1] / PROXIMAL;
-    least = larger(distance, 1e-2);
-    if (barrier == 0.0) barrier = curvature * least * least;
+    const double room = larger(approach(w, kernel), NEAR * largest(w->W, w->variable));
+    if (barrier == 0.0) barrier = w->curvature[0] * room * room;
   } else {
     kernel->measure(w);
-    if (barrier == 0.0) barrier = 1e-3;
-    least = 1e-2;
+    if (barrier == 0.0) barrier = warm_barrier(w, larger(pairs, 1.0));
   }
-  for (int k = 0; k <= w->N; k++)
-    EACH_SIDE(w, k, side) {
-      side_centre(side, AT(w, value, k) + side->position, barrier, least);
-      for (int i = 0; i < 4; i++)
-        if (side->equal[i] != 0.0) {
-          side->t[i] = PROXIMAL * side->size[i] * side->size[i] / (w->least_pivot[1] / PROXIMAL);
-          side->lambda[i] = 0.0;
-        }
-    }
-  return evaluate(w, kernel);
+  for (int k = 0; k <= w->N; k++) EACH_SIDE(w, k, side) side_centre(side, AT(w, value, k) + side->position, barrier);
 }
 
 /* Direction of the whole iterate. */
@@ -290,55 +338,47 @@ static void report(const Work *w, QPSolution *solution) {
 static int iterate(const Work *w, const Kernel *kernel, const QPSettings *settings, QPSolution *solution,
                    QPResult *result) {
   const double tolerance = settings->tolerance;
-  Norms norms = start(w, kernel, settings, solution);
-  judge(&norms, settings, result);
-  result->iterations = 0;
-  double pairs = 0.0, sum = 0.0;
-  for (Side *side = w->sides; side < w->sides + w->first[w->N + 1]; side++)
-    for (int i = 0; i < 4; i++) {
-      pairs += side->on[i] + side->soft[i];
+  const Side *end = w->sides + w->first[w->N + 1];
+  double pairs = 0.0, sum = 0.0, remaining = 1.0, least_scale;
+  for (const Side *side = w->sides; side < end; side++)
+    for (int i = 0; i < 4; i++) pairs += side->on[i] + side->soft[i];
+  start(w, kernel, settings, solution, pairs);
+  for (const Side *side = w->sides; side < end; side++)
+    for (int i = 0; i < 4; i++)
       sum += side->on[i] * side->t[i] * side->lambda[i] + side->soft[i] * side->s[i] * side->nu[i];
-    }
-  const double share = pairs > 0.0 ? 1.0 / pairs : 0.0;
-  double remaining = 1.0, worst = INFINITY;
   int careful = 0;
   for (;;) {
-    if (!all_finite(&norms) || !(sum < INFINITY)) return QP_NOT_FINITE;
+    const double finite = evaluate(w, kernel, settings->negligible, result, &least_scale);
+    if (finite != 0.0 || !(sum < INFINITY)) return QP_NOT_FINITE;
+#ifdef QP_TRACE
+    QP_TRACE("    stat %.2e dyn %.2e lim %.2e comp %.2e least scale %.1e\n", result->stationarity, result->dynamics, result->limits, result->complementarity, least_scale);
+#endif
     if (within(result, tolerance)) return QP_OK;
     if (result->iterations == settings->max_iterations) return QP_MAX_ITERATIONS;
+    remaining = 1.0;
     for (;;) {
-      const double gradient = larger(largest(norms.gradient), settings->negligible);
-      const double floor = 0.1 * tolerance * gradient * largest(norms.state), mu = share * sum;
+      const double mu = pairs > 0.0 ? sum / pairs : 0.0, floor = 0.1 * tolerance * least_scale;
       const int gaps = remaining * result->dynamics > 1e-3 * tolerance;
       weigh(w, kernel);
       Reach reach = direct(w, kernel, 0.0, 0.0, remaining, gaps);
-      const double affine = 1.0 / larger(largest(reach.limit), 1.0);
+      const double affine = 1.0 / larger(largest(4, reach.limit), 1.0);
       const double left = 1.0 + affine * (total(reach.linear) + affine * total(reach.square)) / (sum + SMALLEST);
-      double target = larger(left * left * left, 1e-6) * mu;
-      target = larger(target, floor < mu ? floor : mu);
+      const double target = larger(larger(left * left * left, 1e-6) * mu, floor < mu ? floor : mu);
       reach = direct(w, kernel, target, 1.0, remaining, gaps);
-      const double limit = largest(reach.limit);
-      const double step = limit > BOUNDARY ? BOUNDARY / limit : 1.0;
+      const double limit = largest(4, reach.limit), step = limit > BOUNDARY ? BOUNDARY / limit : 1.0;
+      double sums[4] = {0.0}, worst[4] = {0.0};
       move(w, step);
-      double sums[4] = {0.0}, worsts[4] = {0.0};
-      for (Side *side = w->sides; side < w->sides + w->first[w->N + 1]; side++) side_step(side, step, sums, worsts);
+      for (Side *side = w->sides; side < end; side++) side_step(side, step, sums, worst);
       sum = total(sums);
-      worst = largest(worsts);
       remaining *= 1.0 - step;
       result->iterations++;
 #ifdef QP_TRACE
-      QP_TRACE("%3d mu %.3e affine %.3f step %.4f remaining %.2e worst %.2e gradient %.2e\n", result->iterations, share * sum, affine, step, remaining, worst, gradient);
+      QP_TRACE("%3d mu %.3e affine %.3f target %.2e step %.4f remaining %.2e worst %.2e\n", result->iterations, sum/pairs, affine, target, step, remaining, largest(4,worst));
 #endif
       if (careful || result->iterations == settings->max_iterations || !(sum < INFINITY)) break;
-      if (worst <= tolerance * gradient && remaining * larger(result->stationarity, result->dynamics) <= tolerance)
+      if (largest(4, worst) <= tolerance && remaining * larger(result->stationarity, result->dynamics) <= tolerance)
         break;
     }
-    norms = evaluate(w, kernel);
-    judge(&norms, settings, result);
-#ifdef QP_TRACE
-    QP_TRACE("    stat %.2e dyn %.2e lim %.2e comp %.2e\n", result->stationarity, result->dynamics, result->limits, result->complementarity);
-#endif
-    remaining = 1.0;
     careful = 1;
   }
 }
@@ -353,9 +393,8 @@ int qp_solve(const QPProblem *problem, const QPSettings *settings, QPSolution *s
   w.z = solution->z;
   w.costate = solution->costate;
   const Kernel *kernel = kernel_of(&problem->size);
-  const double curvature = curvature_of(&w);
-  w.least_pivot[0] = 1e-14 * curvature;
-  w.least_pivot[1] = PROXIMAL * curvature;
+  w.curvature[0] = curvature_of(&w);
+  zero(w.dz, ((size_t)w.N + 1) * w.W);
   result->status = gather(&w);
   if (result->status != QP_OK) return result->status;
   result->status = iterate(&w, kernel, settings, solution, result);

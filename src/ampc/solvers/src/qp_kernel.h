@@ -47,8 +47,8 @@ static int NAME(factorise)(const Work *w) {
       for (int a = 0; a < m; a++) {
         double *row = K + a * W, *negative = left + (rows + a) * W, *scaled = right + (rows + a) * W;
         double pivot = row[a] + weight[a];
-        if (!(pivot > w->least_pivot[0])) {
-          pivot = w->least_pivot[1];
+        if (!(pivot > ROUNDING * w->curvature[0])) {
+          pivot = PROXIMAL * w->curvature[0];
           replaced++;
         }
         by_pivot[a] = 1.0 / pivot;
@@ -180,43 +180,54 @@ static void NAME(measure)(const Work *w) {
   for (int k = 0; k <= w->N; k++) NAME(limited)(w, k, w->z + (size_t)k * W, w->value + (size_t)k * w->L);
 }
 
-/* Residuals of stationarity and of the equations at the iterate with multipliers `net`, and its limited quantities. */
-static void NAME(residuals)(const Work *w, Norms *norms) {
+/* Residuals of stationarity and of the equations at the iterate with multipliers `net`, its limited quantities, and the
+ * largest magnitudes. Returns 0, or NaN if there was a number that is not finite. */
+static double NAME(residuals)(const Work *w) {
   const int n = STATES, m = INPUTS, U = QP_PAD(m), X = QP_PAD(n), W = U + X;
   const QPProblem *problem = w->problem;
-  for (int i = 0; i < X; i++) w->gap[i] = 0.0;
-  for (int i = 0; i < n; i++) w->gap[i] = problem->x0[i] - w->z[U + i];
-  absorb(X, w->z + U, norms->state, norms->finite);
-  absorb(X, w->gap, norms->gap, norms->finite);
+  double gradients[LOCAL_WIDTH], variables[LOCAL_WIDTH], worst[LOCAL_WIDTH], worst_gap[LOCAL_WIDTH], sum[4] = {0.0};
+  for (int j = 0; j < W; j++) gradients[j] = variables[j] = worst[j] = worst_gap[j] = 0.0;
   for (int k = 0; k <= w->N; k++) {
     const double *F = problem->dynamics + (size_t)k * n * W, *H = problem->hessian + (size_t)k * W * W;
     const double *z = w->z + (size_t)k * W, *costate = w->costate + (size_t)k * X, *next = z + W + U;
     const double *offset = problem->offset + (size_t)k * X, *gradient = problem->gradient + (size_t)k * W;
     double *stationarity = w->stationarity + (size_t)k * W, *gap = w->gap + (size_t)(k + 1) * X;
-    double forces[LOCAL_WIDTH], values[LOCAL_WIDTH];
+    double forces[LOCAL_WIDTH];
     for (int j = 0; j < W; j++) stationarity[j] = gradient[j];
     if (k < w->N) NAME(add_transposed)(m, W, 1.0, H, z, stationarity);
     NAME(add_transposed)(n, W, 1.0, H + U * W, z + U, stationarity);
-    absorb(W, stationarity, norms->gradient, norms->finite);
+    absorb(W, stationarity, gradients);
     for (int j = 0; j < W; j++) forces[j] = 0.0;
     NAME(add_limits)(w, k, -1.0, w->net + (size_t)k * w->L, forces);
-    absorb(W, forces, norms->gradient, norms->finite);
+    absorb(W, forces, gradients);
+    absorb(W, z, variables);
     if (k < w->N) {
       NAME(add_transposed)(n, W, 1.0, F, costate + X, forces);
-      absorb(W, forces, norms->gradient, norms->finite);
-      for (int i = 0; i < X; i++) values[i] = offset[i];
-      for (int i = 0; i < n; i++) values[i] += NAME(dot)(W, F + i * W, z);
-      for (int i = 0; i < X; i++) gap[i] = values[i] - next[i];
-      absorb(X, next, norms->state, norms->finite);
-      absorb(X, offset, norms->state, norms->finite);
-      absorb(X, gap, norms->gap, norms->finite);
+      for (int i = 0; i < X; i++) gap[i] = offset[i] - next[i];
+      for (int i = 0; i < n; i++) gap[i] += NAME(dot)(W, F + i * W, z);
+      absorb(X, offset, variables + U);
+      absorb(X, gap, worst_gap);
+      for (int i = 0; i < X; i++) sum[i % 4] += gap[i] - gap[i];
     }
-    absorb(X, costate, norms->gradient, norms->finite);
+    absorb(X, costate, gradients + U);
     for (int j = 0; j < W; j++) stationarity[j] += forces[j];
     for (int i = 0; i < X; i++) stationarity[U + i] -= costate[i];
     if (k == w->N)
       for (int j = 0; j < U; j++) stationarity[j] = 0.0;
-    absorb(W, stationarity, norms->stationarity, norms->finite);
+    absorb(W, stationarity, worst);
+    for (int j = 0; j < W; j++) sum[j % 4] += stationarity[j] - stationarity[j];
     NAME(limited)(w, k, z, w->value + (size_t)k * w->L);
   }
+  for (int i = 0; i < n; i++) {
+    w->gap[i] = problem->x0[i] - w->z[U + i];
+    worst_gap[i] = larger(fabs(w->gap[i]), worst_gap[i]);
+    sum[0] += w->gap[i] - w->gap[i];
+  }
+  for (int j = 0; j < W; j++) {
+    w->gradient[j] = gradients[j];
+    w->variable[j] = variables[j];
+    w->worst[j] = worst[j];
+  }
+  for (int i = 0; i < X; i++) w->worst_gap[i] = worst_gap[i];
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }

@@ -6,8 +6,9 @@
  *   rp = y + s - t - b = 0,   rd = l1 + l2 s - lambda - nu = 0,   t lambda = s nu = mu.
  *
  * Newton's direction for given dy follows in closed form, d lambda = kappa - weight dy, so that a soft limit
- * adds to the Riccati recursion what a hard one does. A hard limit has s = 0 and no nu. An equality has neither; its
- * multiplier follows the proximal method of multipliers, d lambda = -(rp + dy) / t with a small constant t.
+ * adds to the Riccati recursion what a hard one does. A hard limit has s = 0 and no nu. An equality has neither, nor t.
+ * A step leaves -delta d lambda of rp (proximal method of multipliers): this bounds the weights by 1 / delta, and is
+ * all that an equality's multiplier follows from.
  */
 
 /* What steps along a direction depend on. */
@@ -22,7 +23,7 @@ static INLINE void side_weights(Side *side, double *weight) {
     const double lambda = side->on[i] * side->lambda[i] + side->equal[i];
     side->by_s[i] = 1.0 / side->s[i];
     side->d[i] = side->soft[i] / (side->l2[i] + side->nu[i] * side->by_s[i]);
-    side->by_e[i] = 1.0 / (side->t[i] + lambda * side->d[i]);
+    side->by_e[i] = 1.0 / ((1.0 - side->equal[i]) * side->t[i] + lambda * (side->d[i] + side->soften[i]));
     weight[i] += lambda * side->by_e[i];
   }
 }
@@ -48,7 +49,7 @@ static INLINE void side_direction(Side *side, const double *dy) {
     const double change = side->sign * dy[i];
     side->dlambda[i] = side->kappa[i] - lambda * side->by_e[i] * change;
     side->ds[i] = (side->q[i] + side->dlambda[i]) * side->d[i];
-    side->dt[i] = side->on[i] * (change + side->ds[i] + side->rp[i]);
+    side->dt[i] = side->on[i] * (change + side->ds[i] + side->rp[i] + side->soften[i] * side->dlambda[i]);
     side->dnu[i] = c2 - side->soft[i] * side->nu[i] * (1.0 + side->ds[i] * side->by_s[i]);
   }
 }
@@ -73,8 +74,7 @@ static INLINE void side_step(Side *side, const double step, double *sum, double 
     side->lambda[i] += step * side->dlambda[i];
     side->s[i] += step * side->ds[i];
     side->nu[i] += step * side->dnu[i];
-    /* Linear equations; that of an equality leaves its proximal term. */
-    side->rp[i] -= step * (side->rp[i] + side->equal[i] * side->t[i] * side->dlambda[i]);
+    side->rp[i] -= step * (side->rp[i] + side->soften[i] * side->dlambda[i]);
     side->rd[i] -= step * side->rd[i];
     const double product = side->on[i] * side->t[i] * side->lambda[i];
     const double slack_product = side->soft[i] * side->s[i] * side->nu[i];
@@ -83,31 +83,43 @@ static INLINE void side_step(Side *side, const double step, double *sum, double 
   }
 }
 
+/* Largest violations of the optimality conditions by limits, relative. */
+typedef struct {
+  double limits, dual, products;
+  double least_scale; /* smallest of what products are relative to */
+} Violations;
+
 /* The side at the iterate with limited quantities `value`: rp and rd, and what violates the optimality conditions with
- * the slack that z itself says. Distances are relative to `scale` + the numbers whose difference they are. */
-static INLINE void side_residuals(Side *side, const double *value, const double scale, Norms *norms) {
+ * the slack that z itself says. Distances are relative to `quantity` + the limit, products of distances and multipliers
+ * to `cost` or, if `force` is not NULL, to distance times force. */
+static INLINE void side_residuals(Side *side, const double *value, const double *quantity, const double *force,
+                                  const double cost, Violations *worst) {
+  double off[4], dual[4], product[4];
   for (int i = 0; i < 4; i++) {
     const double y = side->sign * value[i], b = side->bound[i], lambda = side->lambda[i];
-    const double by_scale = 1.0 / (scale + fabs(y) + fabs(b) + SMALLEST);
-    const double below = larger(b - y, 0.0), above = larger(y - b, 0.0), slack = side->soft[i] * below;
-    const double price = side->soft[i] * (side->l1[i] + side->l2[i] * slack);
-    const double off = (side->on[i] + side->equal[i]) * below + side->equal[i] * above - slack;
-    const double product = larger(side->on[i] * lambda * above, slack * (price - side->soft[i] * lambda));
-    side->rp[i] = (side->on[i] + side->equal[i]) * (y - b) + side->soft[i] * side->s[i] - side->on[i] * side->t[i];
+    const double distance = quantity[i] + fabs(b), below = larger(b - y, 0.0), above = larger(y - b, 0.0);
+    const double slack = side->soft[i] * below, price = side->l1[i] + side->l2[i] * slack;
+    const double exists = side->on[i] + side->equal[i];
+    side->by_scale[i] = 1.0 / (force ? larger(force[i] * distance, SMALLEST) : cost);
+    off[i] = (exists * below + side->equal[i] * above - slack) / distance;
+    dual[i] = side->soft[i] * (lambda - price) / (price + SMALLEST);
+    product[i] = larger(side->on[i] * lambda * above, slack * (price - lambda)) * side->by_scale[i];
+    side->rp[i] = exists * (y - b) + side->soft[i] * side->s[i] - side->on[i] * side->t[i];
     side->rd[i] = side->soft[i] * (side->l1[i] + side->l2[i] * side->s[i] - lambda - side->nu[i]);
-    side->by_scale[i] = by_scale;
-    norms->limits[i] = larger(off * by_scale, norms->limits[i]);
-    norms->products[i] = larger(product * by_scale, norms->products[i]);
-    norms->stationarity[i] = larger(side->soft[i] * lambda - price, norms->stationarity[i]);
+  }
+  for (int i = 0; i < 4; i++) {
+    worst->limits = larger(off[i], worst->limits);
+    worst->dual = larger(dual[i], worst->dual);
+    worst->products = larger(product[i], worst->products);
+    worst->least_scale = side->on[i] != 0.0 && side->by_scale[i] * worst->least_scale > 1.0 ? 1.0 / side->by_scale[i] : worst->least_scale;
   }
 }
 
 /* Put t, s and the multipliers on the central path of complementarity mu, as far as the limited quantities allow it;
- * hard limits keep at least the distance `least`, or what belongs to the multiplier that they have. */
-static void side_centre(Side *side, const double *value, const double mu, const double least) {
+ * hard limits keep the distance `least`. */
+static void side_centre(Side *side, const double *value, const double mu) {
   for (int i = 0; i < 4; i++) {
     const double v = side->sign * value[i] - side->bound[i];
-    const double guess = side->lambda[i];
     side->t[i] = side->s[i] = side->nu[i] = 1.0;
     if (side->soft[i] != 0.0) {
       /* s solves mu / (v + s) + mu / s = price, where the price l1 + l2 s is found by repetition. */
@@ -124,9 +136,7 @@ static void side_centre(Side *side, const double *value, const double mu, const 
       side->lambda[i] = mu / t;
       side->nu[i] = mu / s;
     } else if (side->on[i] != 0.0) {
-      double floor = least * side->size[i];
-      if (guess * floor > mu) floor = mu / guess;
-      side->t[i] = larger(v, floor);
+      side->t[i] = larger(v, side->least[i]);
       side->lambda[i] = mu / side->t[i];
     }
   }

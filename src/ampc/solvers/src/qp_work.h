@@ -5,11 +5,11 @@ typedef struct {
   int position, unused;                /* of the first of the four among the stage's limits */
   double on[4], soft[4], equal[4];     /* 1 or 0: inequality; soft one; equality */
   double bound[4], l1[4], l2[4];       /* b; penalties, 0 where there are none */
-  double size[4];                      /* largest entry of the row */
+  double least[4], soften[4];          /* least t to start with; delta of the proximal method */
   double t[4], lambda[4], s[4], nu[4]; /* values that are 0 by definition are kept at 1 if divided by */
   double rp[4], rd[4];
-  double by_scale[4];                  /* what complementarity is relative to */
-  double by_s[4], d[4], by_e[4];       /* 1 / s; 1 / (l2 + nu / s); 1 / (t + lambda d) */
+  double by_scale[4];                  /* 1 / what products of t and lambda are relative to */
+  double by_s[4], d[4], by_e[4];       /* 1 / s; 1 / (l2 + nu / s); 1 / (t + lambda (d + delta)) */
   double q[4], kappa[4];
   double dt[4], dlambda[4], ds[4], dnu[4];
 } Side;
@@ -24,32 +24,28 @@ typedef struct {
   double *dcostate, *gap;            /* (N + 1, X) direction, residual */
   double *weight, *pull, *change;    /* (N + 1, L) of the recursion; changes of the limited quantities */
   double *value, *net;               /* (N + 1, L) limited quantities; multipliers of lower less upper limits */
-  double *least_pivot;               /* (2) pivots below the first are replaced by the second */
+  double *gradient, *variable;       /* (W) largest terms of stationarity, largest |z| over the stages */
+  double *quantity;                  /* (L) largest limited quantities over the stages */
+  double *worst, *worst_gap;         /* (W), (X) largest residuals over the stages */
+  double *force;                     /* (L) size of the gradients that a limit's multiplier balances */
+  double *curvature;                 /* (1) typical of the problem */
   double *scratch;                   /* of the factorisation */
   Side *sides;                       /* those that exist, stage by stage */
   int *first;                        /* (N + 2) index of each stage's first */
   long doubles;                      /* size of it all */
 } Work;
 
-/* Largest magnitudes, in four lanes for the sake of speed. */
-typedef struct {
-  double gradient[4], state[4];                     /* terms that cancel in the residuals */
-  double stationarity[4], gap[4], limits[4], products[4]; /* residuals */
-  double finite[4];                                 /* 0 unless there were numbers that are not */
-} Norms;
-
 static INLINE double larger(const double a, const double b) { return a > b ? a : b; }
 
-static INLINE void absorb(const int width, const double *values, double *most, double *finite) {
-  for (int j = 0; j < width; j += 4)
-    for (int i = 0; i < 4; i++) {
-      most[i] = larger(fabs(values[j + i]), most[i]);
-      finite[i] += values[j + i] - values[j + i];
-    }
+/* Keep the largest magnitudes. */
+static INLINE void absorb(const int width, const double *values, double *most) {
+  for (int j = 0; j < width; j++) most[j] = larger(fabs(values[j]), most[j]);
 }
 
-static INLINE double largest(const double *lanes) {
-  return larger(larger(lanes[0], lanes[1]), larger(lanes[2], lanes[3]));
+static double largest(const int count, const double *values) {
+  double most = 0.0;
+  for (int i = 0; i < count; i++) most = larger(values[i], most);
+  return most;
 }
 
 static INLINE int rows_at(const QPProblem *problem, const int k) {
@@ -89,7 +85,13 @@ static Work divide(const QPProblem *problem, const QPSize *size, double *work) {
   w.change = slice(&rest, stages * L);
   w.value = slice(&rest, stages * L);
   w.net = slice(&rest, stages * L);
-  w.least_pivot = slice(&rest, 2);
+  w.gradient = slice(&rest, W);
+  w.variable = slice(&rest, W);
+  w.quantity = slice(&rest, L);
+  w.worst = slice(&rest, W);
+  w.worst_gap = slice(&rest, X);
+  w.force = slice(&rest, L);
+  w.curvature = slice(&rest, 1);
   w.scratch = slice(&rest, X * W + 2 * ((size_t)w.R + U) * W);
   w.sides = (Side *)slice(&rest, stages * (L / 2) * (sizeof(Side) / sizeof(double)));
   w.first = (int *)slice(&rest, stages + 1);
