@@ -24,6 +24,8 @@ class Findings:
     """PNG images by name."""
     notes: Sequence[str] = ()
     """Sentences above the tables: what was compared on what, and what stands out."""
+    films: Mapping[str, bytes] = field(default_factory=dict)
+    """MP4 films by name."""
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,15 @@ from ampc.provenance import provenance
 def write_study(
     folder: Path, study: Study, cells: Mapping[str, Cell], store: Store, findings: Findings, quick: bool
 ) -> None:
-    """Write ``NAME.csv`` for every table, ``NAME.png`` for every figure, ``study.json`` and ``README.md``."""
+    """Write ``NAME.csv`` for every table, figures, films, ``study.json`` and ``README.md``."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = {name: [_plain(row) for row in rows] for name, rows in findings.tables.items()}
     for name, rows in tables.items():
         _write_csv(folder / f"{name}.csv", rows)
     for name, image in findings.figures.items():
         (folder / f"{name}.png").write_bytes(image)
+    for name, film in findings.films.items():
+        (folder / f"{name}.mp4").write_bytes(film)
     origin = provenance()
     content = {
         "provenance": origin,
@@ -47,6 +49,8 @@ def write_study(
         lines += [f"## {name.replace('_', ' ')}", "", *markdown(rows), ""]
     for name in findings.figures:
         lines += [f"![{name.replace('_', ' ')}]({name}.png)", ""]
+    for name in findings.films:
+        lines += [f"[Film: {name.replace('_', ' ')}]({name}.mp4)", ""]
     minutes = sum(store.seconds(cell) for cell in cells.values()) / 60.0
     lines += [
         f"Made by `{origin['command']}` at commit {origin['commit']}: {len(cells)} cells, "
@@ -78,7 +82,8 @@ def _cell(value: Value) -> str:
 
 
 def _plain(row: Row) -> dict[str, Value]:
-    return {name: to_plain(value) for name, value in row.items()}
+    """What JSON can hold: infinite numbers as words, and nothing where there is no number."""
+    return {name: None if value != value else to_plain(value) for name, value in row.items()}
 
 
 def _write_csv(path: Path, rows: Sequence[Row]) -> None:

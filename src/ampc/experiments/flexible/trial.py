@@ -1,0 +1,127 @@
+"""Controllers of the arm with flexible links on tasks, as a cell."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ampc.arrays import FloatArray
+from ampc.control.controller import StepRecord
+from ampc.control.nonlinear_mpc import NonlinearMPCController
+from ampc.control.nonlinear_mpc_settings import NonlinearMPCControllerSettings
+from ampc.episodes.rollout import run_episode
+from ampc.experiments.cell import Cell, Store
+from ampc.experiments.flexible.motion import measure_motion, traces
+from ampc.plants import PUBLISHED_NOISE, FlexiblePlant
+from ampc.plants.measurement import Measurement
+from ampc.robots import load_robot
+from ampc.tasks import Task
+from ampc.tasks.flexible import FlexibleRegion, FlexibleTaskSampler
+
+TRACES = "traces.npz"
+"""File of a finished cell: error, speed and torque over time, and solver's time, of every contestant."""
+
+
+@dataclass(frozen=True)
+class FlexibleTasks:
+    """Tasks on a plant with the published noise."""
+
+    region: FlexibleRegion
+    """Where the goals are."""
+    seed: int
+    """Seed of the set."""
+    first: int = 0
+    """Number of the first task."""
+    count: int = 20
+    """How many."""
+    stiffness_scale: float = 1.0
+    """Young's modulus of the plant, relative to what controllers are told."""
+
+    def sample(self, plant: FlexiblePlant) -> list[Task]:
+        """Draw them."""
+        tasks = FlexibleTaskSampler(plant.robot).sample(self.count, self.region, self.seed, self.first)
+        variation = replace(PUBLISHED_NOISE, stiffness_scale=self.stiffness_scale)
+        return [replace(task, variation=variation) for task in tasks]
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A controller and the model that it believes in."""
+
+    name: str
+    """Name in tables."""
+    controller: NonlinearMPCControllerSettings = field(default_factory=NonlinearMPCControllerSettings)
+    """Its settings."""
+    model: str = "flexible-arm"
+    """The arm as it believes it to be."""
+
+
+@dataclass(frozen=True)
+class FlexibleTrial(Cell):
+    """Episodes of several controllers that take turns on each task."""
+
+    tasks: FlexibleTasks
+    """Which tasks."""
+    contestants: tuple[Contestant, ...]
+    """Which controllers."""
+    plant: str = "flexible-arm-10"
+    """The arm as it is simulated."""
+    duration: float = 3.0
+    """Length of an episode [s]."""
+
+    def run(self, folder: Path, store: Store) -> dict[str, Any]:
+        """Run all episodes."""
+        plant = FlexiblePlant(load_robot(self.plant))
+        controllers = {
+            each.name: _Timed(
+                NonlinearMPCController(load_robot(each.model), each.controller, plant.control_period)
+            )
+            for each in self.contestants
+        }
+        episodes: list[dict[str, Any]] = []
+        kept: dict[str, list[FloatArray]] = {}
+        for task in self.tasks.sample(plant):
+            for name, controller in controllers.items():
+                episode = run_episode(plant, controller, task, self.duration)
+                seconds = np.array(controller.solve_seconds)
+                figures = measure_motion(episode, plant.robot)
+                figures |= {"contestant": name, "first solve": float(seconds[0])}
+                episodes.append(figures)
+                motion = traces(episode, plant.robot)
+                arrays = {
+                    "error": motion.error,
+                    "speed": motion.speed,
+                    "torque": motion.torque,
+                    "solve": seconds[1:],
+                    "step": episode.step_time[1:],
+                }
+                for key, value in arrays.items():
+                    kept.setdefault(f"{name}/{key}", []).append(value)
+        packed: dict[str, Any] = {key: np.array(values, np.float32) for key, values in kept.items()}
+        np.savez_compressed(folder / TRACES, **packed)
+        return {"episodes": episodes}
+
+
+class _Timed:
+    """A controller whose solver's time is noted in every step."""
+
+    def __init__(self, controller: NonlinearMPCController) -> None:
+        self._controller = controller
+        self.name, self.control_period = controller.name, controller.control_period
+        self.last_step: StepRecord = controller.last_step
+        self.solve_seconds: list[float] = []
+
+    @property
+    def reference(self) -> FloatArray | None:
+        return self._controller.reference
+
+    def reset(self, task: Task) -> None:
+        self.solve_seconds = []
+        self._controller.reset(task)
+
+    def act(self, measurement: Measurement) -> FloatArray:
+        torque = self._controller.act(measurement)
+        self.last_step = self._controller.last_step
+        self.solve_seconds.append(self.last_step.solve_seconds)
+        return torque
