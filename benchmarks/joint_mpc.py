@@ -34,8 +34,11 @@ def show(rows: list[Row], settings: LabelCost) -> None:
     columns = ("solver", "p50", "p99", "max", "cold IPOPT /", "warm IPOPT /", "max |u - exact|")
     for column in columns:
         table.add_column(column, justify="left" if column == "solver" else "right")
-    cold, warm = rows[0].p50, rows[1].p50
+    cold, warm = rows[0].p50 or 0.0, rows[1].p50 or 0.0
     for row in rows:
+        if row.p50 is None:
+            table.add_row(row.solver, "failed")
+            continue
         numbers = (row.p50, row.p99, row.max, cold / row.p50, warm / row.p50)
         table.add_row(row.solver, *(f"{number:.4g}" for number in numbers), f"{row.worst_error:.1e}")
     Console(width=120).print(table)

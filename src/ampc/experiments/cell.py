@@ -99,17 +99,17 @@ def run_cell(job: tuple[str, Cell, Store]) -> tuple[str, AmpcError | None]:
     started = time.perf_counter()
     try:
         values = cell.run(folder, store)
+        record = {
+            "settings": describe(cell),
+            "seconds": time.perf_counter() - started,
+            "commit": git_commit(),
+            "values": values,
+        }
+        write_json(folder / RESULT, record)
     except AmpcError as error:
         return name, AmpcError("\n".join([f"{name}: {error}", *getattr(error, "__notes__", []), str(folder)]))
     except Exception:  # a bug that shows in one cell must not cost the hours of the others
         return name, AmpcError(f"{name}: {traceback.format_exc()}")
-    record = {
-        "settings": describe(cell),
-        "seconds": time.perf_counter() - started,
-        "commit": git_commit(),
-        "values": values,
-    }
-    write_json(folder / RESULT, record)
     return name, None
 
 

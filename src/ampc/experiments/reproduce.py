@@ -44,15 +44,19 @@ def reproduce(
     for study in studies:
         console.rule(f"[bold]{study.name}[/]: {study.title}")
         cells = study.cells(quick)
+        folder = output / study.name
         try:
             run_cells(cells, store, study.workers or workers or count_cores(), console)
+            found[study.name] = study.findings(cells, store)
+            write_study(folder, study, cells, store, found[study.name], quick)
         except AmpcError as error:
             console.print(f"[bold red]{study.name} has failed:[/] {escape(str(error))}")
             failed.append(study.name)
             continue
-        found[study.name] = study.findings(cells, store)
-        folder = output / study.name
-        write_study(folder, study, cells, store, found[study.name], quick)
+        except Exception:  # a bug in one study must not cost the others
+            console.print_exception()
+            failed.append(study.name)
+            continue
         console.print(f"{study.name}: [bold]{folder}[/]", soft_wrap=True)
     if failed:
         raise AmpcError(f"no results of {', '.join(failed)}; see above. The same command goes on there")

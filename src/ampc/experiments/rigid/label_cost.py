@@ -4,7 +4,6 @@ All solvers see the same states of an arm. How far a solver's first input is fro
 its time: a fast wrong answer is not a fast answer.
 """
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -44,17 +43,17 @@ class LabelCost(Cell):
 
 @dataclass(frozen=True)
 class Row:
-    """Cost of one label (all joints) by one solver, and how wrong it is; infinite for one that fails."""
+    """Cost of one label (all joints) by one solver, and how wrong it is; nothing for one that fails."""
 
     solver: str
     """Its name."""
-    p50: float
+    p50: float | None
     """Median [us]."""
-    p99: float
+    p99: float | None
     """99th percentile [us]."""
-    max: float
+    max: float | None
     """Longest [us]."""
-    worst_error: float
+    worst_error: float | None
     """Largest difference of a command from the exact one [rad/s^2]."""
 
 
@@ -183,7 +182,7 @@ def time_solvers(settings: LabelCost) -> list[Row]:
         try:
             rows.append(time_single(name, solver.first_input, states, exact))
         except RuntimeError:
-            rows.append(Row(name, *[math.inf] * 4))
+            rows.append(Row(name, None, None, None, None))
     rows.append(time_single("DAQP, joint by joint", daqp.first_input, states, exact))
     rows += [time_batch(batch, size, states, exact) for size in (1, 64, 1024, 8192)]
     return rows

@@ -48,8 +48,8 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
                 "solver": row["solver"],
                 "p50 [µs]": row["p50"],
                 "p99 [µs]": row["p99"],
-                "cold IPOPT / this": cold / row["p50"],
-                "exact DAQP / this": honest / row["p50"],
+                "cold IPOPT / this": cold / row["p50"] if row["p50"] else None,
+                "exact DAQP / this": honest / row["p50"] if row["p50"] else None,
                 "max |u - exact| [rad/s²]": row["worst_error"],
             }
             for row in measured
