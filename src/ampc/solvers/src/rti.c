@@ -11,7 +11,7 @@
 #define FULL_STEPS 12    /* halvings of the line search */
 #define SUFFICIENT 1e-4  /* share of the expected decrease that has to come true */
 #define NOISE 1e-9       /* relative decrease of the merit that integration errors hide: there full steps are taken */
-#define LEAST_DAMPING 1e-4
+#define LEAST_DAMPING 1e-3 /* curvature that is added to the QP where its steps are too long */
 #define MOST_DAMPING 1e4
 
 int rti_version(void) { return RTI_VERSION; }
@@ -231,13 +231,10 @@ int rti_converge(Rti *rti, const RtiQuery *query, int max_iterations, double tol
       }
     }
     const double length = status == RTI_OK ? search(rti, query, &parts) : 0.0;
-    if (length == 0.0) {
-      damping = fmax(10.0 * damping, LEAST_DAMPING);
-      if (damping > MOST_DAMPING) break;
-      status = RTI_OK;
-    } else if (length == 1.0) {
-      damping = damping > LEAST_DAMPING ? 0.1 * damping : 0.0;
-    }
+    if (length < 0.5) damping = fmax(4.0 * damping, LEAST_DAMPING);
+    if (length == 1.0) damping = damping > LEAST_DAMPING ? 0.25 * damping : 0.0;
+    if (length == 0.0 && damping <= MOST_DAMPING) status = RTI_OK;
+    if (damping > MOST_DAMPING) break;
   }
   if (status == RTI_OK) {
     memcpy(parts.trial_stages, rti->stages, (size_t)rti->horizon * parts.stages * sizeof *rti->stages);
