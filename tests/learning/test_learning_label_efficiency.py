@@ -105,11 +105,11 @@ def test_the_expert_itself_has_no_sobolev_loss(labels, spec, form):
     linear = dataclasses.replace(labels, commands=commands, gradients=gains.expand(500, 3, 2).clone())
     loss = policy_loss(policy, linear, SobolevSettings(form), spread(labels))
     assert loss < 1e-12
-    wrong = dataclasses.replace(linear, gradients=1e3 * linear.gradients)
+    wrong = dataclasses.replace(linear, gradients=1e4 * linear.gradients)
     assert policy_loss(policy, wrong, SobolevSettings(form), spread(labels)) > 1e-4
 
 
-@pytest.mark.parametrize("sobolev", [None, SobolevSettings(), SobolevSettings("derivative", weight=1e-3)])
+@pytest.mark.parametrize("sobolev", [None, SobolevSettings(), SobolevSettings("derivative")])
 def test_a_policy_learns_from_its_labels_and_repeats_to_the_bit(pool, spec, labels, sobolev):
     settings = LabelSettings(labels=60, queries=QUERIES, sobolev=sobolev, steps=150, batch_size=32)
     policies = [learn_from_labels(pool, spec, EXPERT, settings) for _ in range(2)]

@@ -1,10 +1,11 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ampc.errors import PolicyError
-from ampc.policies import InputSettings, NetworkSettings, PolicySpec
+from ampc.policies import InputSettings, NetworkSettings, OnnxPolicy, PolicySpec
 from ampc.policies.spec import FORMAT_VERSION
 
 
@@ -16,6 +17,17 @@ def test_json_round_trip_loses_nothing(make_spec):
         training={"dataset": "runs/1", "seed": 3},
     )
     assert PolicySpec.from_json(spec.to_json()) == spec
+
+
+def test_files_of_the_first_format_are_read(make_spec):
+    values = json.loads(make_spec().to_json()) | {"format_version": 1}
+    del values["reference_network"]
+    for name in ("window", "shortest", "window_share"):
+        del values["inputs"][name]
+    spec = PolicySpec.from_json(json.dumps(values))
+    assert replace(spec, format_version=FORMAT_VERSION) == make_spec()
+    committed = Path(__file__).parents[2] / "results" / "rigid" / "distill" / "policy" / "policy.onnx"
+    assert OnnxPolicy(committed).needs_reference
 
 
 def test_describes_a_robot(rigid_arm):

@@ -17,6 +17,11 @@ from ampc.policies.policy import Policy
 
 SobolevForm = Literal["tangent", "derivative"]
 
+_SLOPE_SHARE = 1e-3
+"""Weight of derivatives beside commands. Within its limits, on a small part of the states, the expert is some
+sixteen times steeper per standard deviation than its whole range; with ten times this weight the slopes win
+and the commands are lost (measured: 80 % success instead of 99 % with 250 labels)."""
+
 
 @dataclass(frozen=True)
 class SobolevSettings:
@@ -26,7 +31,7 @@ class SobolevSettings:
     """``tangent``: the policy's command at a state nearby is compared with the expert's tangent, cut to the
     command limit; ``derivative``: its directional derivative is compared with the expert's."""
     weight: float = 1.0
-    """Weight of that term beside the commands' mean squared error."""
+    """Weight of that term; at 1 both forms are balanced against the commands' mean squared error."""
     radius: float = 0.1
     """Largest typical distance of a state nearby, in standard deviations of the labelled states; distances
     are spread evenly over the two decades below. Read by ``tangent`` only."""
@@ -91,9 +96,9 @@ def policy_loss(
         lambda states: policy(states, *others), (labels.states,), (direction,)
     )
     expected = _along(labels.gradients, direction[:, -1])
-    # Not squared: at the few states within the limits the expert is some sixteen times steeper than anywhere.
+    # Large differences count by their size, not its square: they are those of the few steep states.
     steep = nn.functional.smooth_l1_loss(slopes / limit, expected / limit)
-    return error(commands, labels.commands) + sobolev.weight * steep
+    return error(commands, labels.commands) + _SLOPE_SHARE * sobolev.weight * steep
 
 
 def _along(gradients: Tensor, shift: Tensor) -> Tensor:

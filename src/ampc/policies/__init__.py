@@ -5,6 +5,13 @@ Importing this room does not import torch; `ampc.policies.policy` and `ampc.poli
 
 from ampc.policies.history import HistoryBuffer
 from ampc.policies.runtime import OnnxPolicy
-from ampc.policies.spec import InputSettings, NetworkSettings, PolicySpec
+from ampc.policies.spec import InputSettings, NetworkSettings, PolicySpec, ReferenceNetworkSettings
 
-__all__ = ["HistoryBuffer", "InputSettings", "NetworkSettings", "OnnxPolicy", "PolicySpec"]
+__all__ = [
+    "HistoryBuffer",
+    "InputSettings",
+    "NetworkSettings",
+    "OnnxPolicy",
+    "PolicySpec",
+    "ReferenceNetworkSettings",
+]
