@@ -268,7 +268,7 @@ static double warm_barrier(const Work *w, const double pairs) {
         products += side->on[i] * fabs(v * balance);
       }
   for (size_t i = 0; i < (size_t)(w->N + 1) * w->W; i++) cost += fabs(w->z[i] * w->problem->gradient[i]);
-  return (products + NEAR * cost) / pairs + SMALLEST;
+  return (products + NEAR * cost) / pairs;
 }
 
 /* First iterate: z, costate, sides. */
@@ -294,12 +294,13 @@ static void start(const Work *w, const Kernel *kernel, const QPSettings *setting
     }
   double barrier = settings->barrier;
   if (settings->warm == 0) {
-    const double room = larger(approach(w, kernel), NEAR * largest(w->W, w->variable));
+    const double farthest = approach(w, kernel), room = larger(farthest, NEAR * largest(w->W, w->variable));
     if (barrier == 0.0) barrier = w->curvature[0] * room * room;
   } else {
     kernel->measure(w);
     if (barrier == 0.0) barrier = warm_barrier(w, larger(pairs, 1.0));
   }
+  barrier += SMALLEST;
   for (int k = 0; k <= w->N; k++) EACH_SIDE(w, k, side) side_centre(side, AT(w, value, k) + side->position, barrier);
 }
 
