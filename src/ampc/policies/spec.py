@@ -54,9 +54,9 @@ class PolicySpec:
     """Largest magnitude of each command (m,), applied after the network."""
     torque_law: TorqueLawName = "computed-torque"
     """What the command is: [rad/s^2] under computed torque, [N m] under gravity compensation."""
-    inputs: InputSettings = InputSettings()
+    inputs: InputSettings = field(default_factory=InputSettings)
     """What the network sees."""
-    network: NetworkSettings = NetworkSettings()
+    network: NetworkSettings = field(default_factory=NetworkSettings)
     """The network."""
     reference_network: ReferenceNetworkSettings | None = None
     """A second network, from the goal to the joint reference; None if the reference is given."""
