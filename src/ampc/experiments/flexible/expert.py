@@ -29,7 +29,9 @@ CONTESTANTS = (Contestant(OURS, preset("tuned")), Contestant(PUBLISHED, preset("
 FILM = "film"
 PERIOD = 0.004
 SHOWN = 25
-"""Samples between two points of the bands over time."""
+"""Samples between two points of the bands of the error over time."""
+FINE, MOVING = 5, 1.0
+"""The same for speeds and torques, and how long the arm mostly moves [s]."""
 
 
 def cells(quick: bool) -> Mapping[str, Cell]:
@@ -92,19 +94,19 @@ def _error_bands(cells: Mapping[str, Cell], store: Store) -> bytes:
 def _limit_bands(cells: Mapping[str, Cell], store: Store) -> bytes:
     """Median over tasks of each motor's speed and torque, with the band up to the largest of all tasks."""
     panels = []
-    for contestant, (name, title) in product(CONTESTANTS, (("speed", "speed"), ("torque", "torque"))):
+    for contestant, name in product(CONTESTANTS, ("speed", "torque")):
         share = traces_of(_parts(cells, "nominal", "all"), store, contestant.name, name)
         series: dict[str, dict[float | str, Point]] = {}
         for joint in range(share.shape[2]):
-            # The largest value since the point before, so that no peak hides between two points.
-            bins = [share[:, k : k + SHOWN, joint].max(axis=1) for k in range(0, share.shape[1], SHOWN)]
-            middle, low, high = np.percentile(bins, [50, 5, 100], axis=1)
-            points = zip(middle, low, high, strict=True)
-            series[f"joint {joint + 1}"] = {
-                PERIOD * SHOWN * i: (float(a), float(b), float(c)) for i, (a, b, c) in enumerate(points)
-            }
-        label = f"{title} / limit"
-        panels.append(Panel(f"{contestant.name}: {title}", series, label, "time [s]", marks={"limit": 1.0}))
+            points: dict[float | str, Point] = {}
+            for k in range(0, round(MOVING / PERIOD), FINE):
+                # The largest value up to the next point, so that no peak hides between two.
+                largest = share[:, k : k + FINE, joint].max(axis=1)
+                middle, low, high = (float(value) for value in np.percentile(largest, [50, 5, 100]))
+                points[PERIOD * (k + 0.5 * FINE)] = (middle, low, high)
+            series[f"joint {joint + 1}"] = points
+        label = f"{name} / limit"
+        panels.append(Panel(f"{contestant.name}: {name}", series, label, "time [s]", marks={"limit": 1.0}))
     return draw_panels(panels, 2, share_y=True)
 
 

@@ -70,7 +70,6 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
         parts = _parts(cells, n_seg)
         episodes = episodes_of(parts, store, name_of(n_seg))
         reference = episodes_of(parts, store, name_of(REFERENCE))
-        bootstrap = TaskBootstrap(len(episodes), BootstrapSettings())
         row: dict[str, Value] = {"segments": n_seg, "tasks": len(episodes)}
         arrived = np.isfinite(column(episodes, "t 5 cm")) & np.isfinite(column(reference, "t 5 cm"))
         row["both arrive [%]"] = 100.0 * float(arrived.mean())
@@ -103,7 +102,6 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
                 "solver max [ms]": 1e3 * float(solve.max()),
             }
         )
-        assert bootstrap.n_tasks == len(reference)
     return Findings({"table_2": relative, "models": absolute}, {"models": _figure(cells, store)}, NOTES)
 
 
@@ -133,8 +131,8 @@ def _figure(cells: Mapping[str, Cell], store: Store) -> bytes:
             series[str(n_seg)] = (middle, low, high)
     return draw_panels(
         [
-            Panel("", {"distance": distance}, "distance at 3 s [mm]", "segments", log_y=True),
-            Panel("", {"solver": time}, "time of a step [ms]", "segments", log_y=True),
+            Panel("", {"": distance}, "distance at 3 s [mm]", "segments", log_y=True),
+            Panel("", {"": time}, "solver's time in a step [ms]", "segments", log_y=True),
         ],
         2,
     )
