@@ -30,12 +30,16 @@ class RealTimeIterationSettings:
     integrator_tolerance: float = 1e-5
     """Of the implicit integrator, see `ampc.chain.StepSettings`, in real-time steps. Its error is about the
     square, since the last of its iterations is Newton's own."""
-    qp_tolerance: float = 1e-7
-    """Of the residuals of the QP in real-time steps, relative to the terms that cancel in them."""
+    qp_tolerance: float = 1e-3
+    """Of the residuals of the QP in real-time steps, relative to the terms that cancel in them; leaves about
+    1e-3 N m in the first torque, less than an iteration does."""
     converged_integrator_tolerance: float = 1e-10
     """Of the integrator, where the problem is solved to convergence."""
-    converged_qp_tolerance: float = 1e-11
+    converged_qp_tolerance: float = 1e-10
     """Of the QP there."""
+    sensitivity_qp_tolerance: float = 1e-8
+    """Of the QP that sensitivities are taken at. The tighter, the less the limits' sharp corners are rounded
+    off; and the worse the condition of the factorisation: beyond 1e-9 that outweighs."""
     qp_iterations: int = 60
     """Most iterations of the QP solver."""
     tolerance: float = 1e-6
@@ -174,6 +178,7 @@ class RealTimeIteration:
         m, n = self.problem.robot.n_actuated, self.problem.n_states
         result = Sensitivities(np.zeros((m, n)), np.zeros((m, 3)), np.zeros((m, n)), np.zeros((m, m)))
         self._set_tolerances(precise=True)
+        self._rti.qp_tolerance = self.settings.sensitivity_qp_tolerance
         arrays = (result.x0, result.goal, result.x_ref, result.u_ref)
         at = [array.ctypes.data for array in arrays]
         status = self._library.rti_sensitivities(*self._at[:2], int(exact), *at, self._at[2])
