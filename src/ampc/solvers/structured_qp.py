@@ -12,7 +12,7 @@ from ampc.arrays import FloatArray
 from ampc.chain.library import load_library
 from ampc.errors import SolverError
 
-VERSION = 2
+VERSION = 3
 """``QP_VERSION`` of src/qp.h that this module is written for."""
 
 _SIZES = ("horizon", "states", "inputs", "bounds", "rows", "unused")

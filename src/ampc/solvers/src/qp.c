@@ -12,10 +12,10 @@
 #define INLINE inline
 #define NOT_INLINE
 #endif
-#define PROXIMAL 1e-8     /* curvature, relative to the Hessian's largest, that is put where there is none */
+#define PROXIMAL 1e-8     /* of the proximal method, relative to the largest curvature; primal where there is none, dual */
 #define COMPARABLE 1e-4   /* least scale of a residual's entry beside that of the largest */
 #define ROUNDING 1e-14    /* gradients this small beside curvature times limits are taken for 0 */
-#define DUAL 1e-10        /* delta of inequalities, relative to what turns it into a curvature */
+#define STIFF 1e4         /* weight of limits that are met, in derivatives, relative to the curvature */
 #define NEAR 0.02         /* distance that hard limits are kept at first, relative to their range */
 #define BOUNDARY 0.995    /* part of the longest step that is gone */
 #define SMALLEST 1e-150 /* keeps divisions by what may be zero finite */
@@ -110,7 +110,7 @@ static int gather(const Work *w) {
           side->on[i] = 1.0 - side->equal[i];
           side->soft[i] = !hard;
           const double row = row_size(w, k, position + i), range = high - low;
-          side->soften[i] = (hard && range == 0.0 ? PROXIMAL : DUAL) * row * row / w->curvature[0];
+          side->soften[i] = PROXIMAL * row * row / w->curvature[0];
           side->least[i] = NEAR * (range < INFINITY ? range : fabs(b) + row * extent);
           if (!hard) {
             side->l1[i] = l1;
@@ -395,6 +395,7 @@ int qp_solve(const QPProblem *problem, const QPSettings *settings, QPSolution *s
   w.costate = solution->costate;
   const Kernel *kernel = kernel_of(&problem->size);
   w.curvature[0] = curvature_of(&w);
+  w.curvature[1] = 0.0;
   zero(w.dz, ((size_t)w.N + 1) * w.W);
   result->status = gather(&w);
   if (result->status != QP_OK) return result->status;
@@ -409,33 +410,57 @@ long qp_workspace_size(const QPSize *size) { return well_sized(size) ? divide(NU
 
 int qp_factorise(const QPProblem *problem, double *work) {
   const Work w = divide(problem, &problem->size, work);
-  return weigh(&w, kernel_of(&problem->size)) ? QP_NUMERICAL : QP_OK;
+  zero(w.weight, (size_t)(w.N + 1) * w.L);
+  zero(w.net, (size_t)(w.N + 1) * w.L);
+  for (int k = 0; k <= w.N; k++)
+    EACH_SIDE(&w, k, side) side_sharp_weights(side, AT(&w, weight, k) + side->position, AT(&w, net, k) + side->position);
+  w.curvature[1] = 1.0;
+  return kernel_of(&problem->size)->factorise(&w) ? QP_NUMERICAL : QP_OK;
+}
+
+/* Direction of the solution for residuals in `stationarity` and `gap`. */
+static void respond(const Work *w, const int gaps) {
+  const Kernel *kernel = kernel_of(&w->problem->size);
+  const size_t stages = (size_t)w->N + 1;
+  const int passes = w->curvature[1] != 0.0 ? 8 : 1;
+  zero(w->pull, stages * w->L);
+  zero(w->dz, stages * w->W);
+  for (int pass = 0; pass < passes; pass++) {
+    kernel->backward(w, 1.0, gaps);
+    kernel->forward(w, 1.0, gaps, 1);
+    if (passes == 1) break;
+    /* Method of multipliers for the limits that stay met. */
+    double off = 0.0, most = 0.0;
+    for (size_t i = 0; i < stages * w->L; i++) {
+      if (w->net[i] == 0.0) continue;
+      w->pull[i] -= w->net[i] * w->change[i];
+      off = larger(fabs(w->change[i]), off);
+    }
+    for (size_t i = 0; i < stages * w->W; i++) most = larger(fabs(w->dz[i]), most);
+    if (off <= 1e-12 * most) break;
+  }
 }
 
 void qp_perturb(const QPProblem *problem, const double *d_x0, const double *d_offset, const double *d_gradient,
                 double *d_z, double *d_costate, double *work) {
   const Work w = divide(problem, &problem->size, work);
-  const Kernel *kernel = kernel_of(&problem->size);
   const size_t stages = (size_t)w.N + 1, X = (size_t)w.X, W = (size_t)w.W;
-  zero(w.pull, stages * w.L);
   zero(w.gap, stages * X);
   for (int i = 0; d_x0 && i < problem->size.states; i++) w.gap[i] = d_x0[i];
   for (size_t i = 0; d_offset && i < w.N * X; i++) w.gap[X + i] = d_offset[i];
   for (size_t i = 0; i < stages * W; i++) w.stationarity[i] = d_gradient ? d_gradient[i] : 0.0;
-  kernel->backward(&w, 1.0, d_x0 || d_offset);
-  kernel->forward(&w, 1.0, d_x0 || d_offset, 1);
+  respond(&w, d_x0 || d_offset);
   for (size_t i = 0; i < stages * W; i++) d_z[i] = w.dz[i];
   for (size_t i = 0; d_costate && i < stages * X; i++) d_costate[i] = w.dcostate[i];
 }
 
-void qp_first_gain(const QPProblem *problem, double *gain, const double *work) {
-  const Work w = divide(problem, &problem->size, (double *)work);
+void qp_first_gain(const QPProblem *problem, double *gain, double *work) {
+  const Work w = divide(problem, &problem->size, work);
   const int n = problem->size.states, m = problem->size.inputs;
-  for (int i = 0; i < n; i++)
-    for (int a = m - 1; a >= 0; a--) {
-      const double *row = w.K + (size_t)a * w.W;
-      double sum = row[w.U + i];
-      for (int b = a + 1; b < m; b++) sum += row[b] * gain[b * n + i];
-      gain[a * n + i] = -sum;
-    }
+  for (int a = 0; a < m; a++) {
+    zero(w.stationarity, ((size_t)w.N + 1) * w.W);
+    w.stationarity[a] = 1.0;
+    respond(&w, 0);
+    for (int i = 0; i < n; i++) gain[a * n + i] = w.dcostate[i];
+  }
 }

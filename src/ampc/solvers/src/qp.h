@@ -30,7 +30,7 @@ extern "C" {
 #endif
 
 /* Changes whenever a structure or a signature below does. */
-#define QP_VERSION 2
+#define QP_VERSION 3
 
 #define QP_PAD(n) (((n) + 3) / 4 * 4)
 
@@ -112,20 +112,22 @@ CHAIN_API long qp_workspace_size(const QPSize *size);
 CHAIN_API int qp_solve(const QPProblem *problem, const QPSettings *settings, QPSolution *solution, QPResult *result,
                        double *work);
 
-/* Factorise at the solution that qp_solve just left in `work`, for qp_perturb; QP_OK or QP_NUMERICAL. Without this
- * call qp_perturb uses the last factorisation of qp_solve, one iterate before the solution. */
+/* Factorise at the solution that qp_solve just left in `work`, for qp_perturb and qp_first_gain; QP_OK or QP_NUMERICAL.
+ * Limits that are met with a multiplier are then met for good. The problem's Hessian may be another one than was solved
+ * for. Without this call the two use the last factorisation of qp_solve, one iterate before the solution: cheaper, and
+ * approximate. */
 CHAIN_API int qp_factorise(const QPProblem *problem, double *work);
 
 /* Derivative of the solution in a direction of the data, by the implicit function theorem: if x0 changes by d_x0 (n),
  * c by d_offset (N, QP_PAD(n)) and g by d_gradient (N + 1, W) - each may be NULL: no change - then z changes by
- * d_z (N + 1, W) and the costate by d_costate (N + 1, QP_PAD(n), may be NULL). Limits that are met with a multiplier stay met.
+ * d_z (N + 1, W) and the costate by d_costate (N + 1, QP_PAD(n), may be NULL).
  * The system is symmetric: with d_gradient = -e_i alone (i an entry of z) d_z is the derivative of z_i by -g, that is
  * dz_i/dg = -d_z, and dz_i/dc_k = -d_costate of stage k + 1, dz_i/dx0 = -d_costate of stage 0. */
 CHAIN_API void qp_perturb(const QPProblem *problem, const double *d_x0, const double *d_offset,
                           const double *d_gradient, double *d_z, double *d_costate, double *work);
 
-/* Gain of the first input at the last factorisation: du_0/dx_0 (m, n). */
-CHAIN_API void qp_first_gain(const QPProblem *problem, double *gain, const double *work);
+/* du_0/dx_0 (m, n). */
+CHAIN_API void qp_first_gain(const QPProblem *problem, double *gain, double *work);
 
 #ifdef __cplusplus
 }

@@ -28,6 +28,21 @@ static INLINE void side_weights(Side *side, double *weight) {
   }
 }
 
+/* The limit of the weights on the way to the solution: what is met with a multiplier is met for good, what is not has no
+ * weight. `stiff` gets the part that stands for an infinite weight. */
+static void side_sharp_weights(const Side *side, double *weight, double *stiff) {
+  for (int i = 0; i < 4; i++) {
+    const double threshold = PROXIMAL / side->soften[i];
+    const int met = side->on[i] != 0.0 && side->lambda[i] > threshold * side->t[i];
+    const int beyond = met && side->soft[i] != 0.0 && side->nu[i] < threshold * side->s[i];
+    if (beyond) weight[i] += side->l2[i];
+    else if (met || side->equal[i] != 0.0) {
+      weight[i] += STIFF * threshold;
+      stiff[i] += STIFF * threshold;
+    }
+  }
+}
+
 /* What the direction towards complementarity `target` has beside the terms in dy; with `second` = 1 less the products
  * of the changes along the direction before. */
 static INLINE void side_pull(Side *side, const double target, const double second, double *pull) {

@@ -28,7 +28,7 @@ typedef struct {
   double *quantity;                  /* (L) largest limited quantities over the stages */
   double *worst, *worst_gap;         /* (W), (X) largest residuals over the stages */
   double *force;                     /* (L) size of the gradients that a limit's multiplier balances */
-  double *curvature;                 /* (1) typical of the problem */
+  double *curvature;                 /* (2) typical of the problem; 1 after qp_factorise */
   double *scratch;                   /* of the factorisation */
   Side *sides;                       /* those that exist, stage by stage */
   int *first;                        /* (N + 2) index of each stage's first */
@@ -91,7 +91,7 @@ static Work divide(const QPProblem *problem, const QPSize *size, double *work) {
   w.worst = slice(&rest, W);
   w.worst_gap = slice(&rest, X);
   w.force = slice(&rest, L);
-  w.curvature = slice(&rest, 1);
+  w.curvature = slice(&rest, 2);
   w.scratch = slice(&rest, X * W + 2 * ((size_t)w.R + U) * W);
   w.sides = (Side *)slice(&rest, stages * (L / 2) * (sizeof(Side) / sizeof(double)));
   w.first = (int *)slice(&rest, stages + 1);
