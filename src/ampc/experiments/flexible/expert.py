@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 
 from ampc.control.nonlinear_mpc_settings import preset
+from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.flexible.film import FILE, Film
 from ampc.experiments.flexible.protocol import (
@@ -24,8 +25,12 @@ from ampc.experiments.study import Findings, Row, Study
 from ampc.report.studies import Panel, Point, draw_panels
 
 TASKS, CHUNK = 100, 20
-OURS, PUBLISHED = "ours", "published cost"
-CONTESTANTS = (Contestant(OURS, preset("tuned")), Contestant(PUBLISHED, preset("published")))
+CONTESTANTS = (
+    Contestant("ours", FlexibleSetup(nmpc=preset("tuned"))),
+    Contestant("published cost", FlexibleSetup(nmpc=preset("published"))),
+    Contestant("rest to rest", FlexibleSetup(kind="rest")),
+)
+MPC = CONTESTANTS[:2]
 FILM = "film"
 PERIOD = 0.004
 SHOWN = 25
@@ -94,7 +99,7 @@ def _error_bands(cells: Mapping[str, Cell], store: Store) -> bytes:
 def _limit_bands(cells: Mapping[str, Cell], store: Store) -> bytes:
     """Median over tasks of each motor's speed and torque, with the band up to the largest of all tasks."""
     panels = []
-    for contestant, name in product(CONTESTANTS, ("speed", "torque")):
+    for contestant, name in product(MPC, ("speed", "torque")):
         share = traces_of(_parts(cells, "nominal", "all"), store, contestant.name, name)
         series: dict[str, dict[float | str, Point]] = {}
         for joint in range(share.shape[2]):
@@ -120,9 +125,10 @@ def _points(values: Sequence[Sequence[float]] | np.ndarray) -> dict[float | str,
 NOTES = (
     "Plant of 10 segments with the published measurement noise, estimator and controller on 3 segments; "
     "every episode lasts 3 s and is judged on the plant's true state at all 751 samples. The softer plant "
-    "has 0.9 of the Young's modulus that controllers are told. Both controllers have the same estimator, "
-    "which estimates the modulus, the same references and the same solver; `published cost` has the "
-    "weights and limits of arXiv 2212.02941. Intervals are 95 %, over tasks.",
+    "has 0.9 of the Young's modulus that controllers are told. All controllers have the same estimator, "
+    "which estimates the modulus too. `ours` and `published cost` have the same references and solver, the "
+    "latter the weights and limits of arXiv 2212.02941; `rest to rest` follows a path with a feedback law "
+    "and optimises nothing in the loop. Intervals are 95 %, over tasks.",
     "A joint is too fast where it exceeds its limit by more than 2 %. Times are wall times on a machine "
     "that was busy with other cells; `controller` is the whole step with estimator and references. Bands "
     "over time: median and middle 90 % of the tasks for the error; median, 5th percentile and largest of "

@@ -4,14 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ampc.control.nonlinear_mpc import NonlinearMPCController
 from ampc.episodes.rollout import run_episode
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.flexible.trial import Contestant, FlexibleTasks
-from ampc.plants import FlexiblePlant
 from ampc.report.episode import show_episode
 from ampc.report.video import RenderingUnavailableError
-from ampc.robots import load_robot
 
 FILE = "episode.mp4"
 
@@ -24,20 +21,14 @@ class Film(Cell):
     """Which task."""
     contestant: Contestant
     """Which controller."""
-    plant: str = "flexible-arm-10"
-    """The arm as it is simulated."""
     duration: float = 3.0
     """Length [s]."""
 
     def run(self, folder: Path, store: Store) -> dict[str, Any]:
         """Run the episode and film it; without OpenGL there is no film, and the result says why."""
-        plant = FlexiblePlant(load_robot(self.plant))
-        contestant = self.contestant
-        controller = NonlinearMPCController(
-            load_robot(contestant.model), contestant.controller, plant.control_period
-        )
-        controller.name = contestant.name
-        episode = run_episode(plant, controller, self.tasks.sample(plant)[0], self.duration)
+        plant, controller = self.contestant.setup.build()
+        controller.name = self.contestant.name
+        episode = run_episode(plant, controller, self.tasks.sample(plant.robot)[0], self.duration)
         try:
             show_episode(episode, plant.robot, folder / FILE)
         except RenderingUnavailableError as error:

@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from ampc.arrays import FloatArray
-from ampc.control.nonlinear_mpc_settings import NonlinearMPCControllerSettings, preset
+from ampc.control.nonlinear_mpc_settings import preset
+from ampc.episodes.flexible_setup import FlexibleSetup
+from ampc.episodes.setup import RobotSettings
 from ampc.evaluation.statistics import BootstrapSettings, TaskBootstrap, mean
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.flexible.protocol import (
@@ -37,13 +39,13 @@ def name_of(n_seg: int) -> str:
     return f"{n_seg} segments"
 
 
-def controller_of(n_seg: int) -> NonlinearMPCControllerSettings:
-    """Our controller, with the integrator that its model needs."""
+def setup_of(n_seg: int) -> FlexibleSetup:
+    """Our controller on a model, with the integrator that this needs."""
     settings = preset("tuned")
-    if n_seg <= 5:
-        return settings
-    grid = replace(settings.problem.grid, scheme="radau")
-    return replace(settings, problem=replace(settings.problem, grid=grid))
+    if n_seg > 5:
+        grid = replace(settings.problem.grid, scheme="radau")
+        settings = replace(settings, problem=replace(settings.problem, grid=grid))
+    return FlexibleSetup(RobotSettings(f"flexible-arm-{n_seg}"), nmpc=settings)
 
 
 def cells(quick: bool) -> Mapping[str, Cell]:
@@ -53,7 +55,7 @@ def cells(quick: bool) -> Mapping[str, Cell]:
     for region in REGIONS:
         for first in range(0, count, chunk):
             contestants = tuple(
-                Contestant(name_of(n_seg), controller_of(n_seg), f"flexible-arm-{n_seg}")
+                Contestant(name_of(n_seg), setup_of(n_seg))
                 for n_seg in SEGMENTS
                 if n_seg != SLOW or first < slow
             )

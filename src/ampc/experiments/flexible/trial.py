@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 
 from ampc.arrays import FloatArray
-from ampc.control.controller import StepRecord
-from ampc.control.nonlinear_mpc import NonlinearMPCController
-from ampc.control.nonlinear_mpc_settings import NonlinearMPCControllerSettings
+from ampc.control.controller import Controller, StepRecord
+from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.episodes.rollout import run_episode
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.flexible.motion import measure_motion, traces
-from ampc.plants import PUBLISHED_NOISE, FlexiblePlant
+from ampc.plants import PUBLISHED_NOISE
 from ampc.plants.measurement import Measurement
-from ampc.robots import load_robot
+from ampc.robots import Robot
 from ampc.tasks import Task
 from ampc.tasks.flexible import FlexibleRegion, FlexibleTaskSampler
 
@@ -38,23 +37,21 @@ class FlexibleTasks:
     stiffness_scale: float = 1.0
     """Young's modulus of the plant, relative to what controllers are told."""
 
-    def sample(self, plant: FlexiblePlant) -> list[Task]:
-        """Draw them."""
-        tasks = FlexibleTaskSampler(plant.robot).sample(self.count, self.region, self.seed, self.first)
+    def sample(self, robot: Robot) -> list[Task]:
+        """Draw them for a simulated arm."""
+        tasks = FlexibleTaskSampler(robot).sample(self.count, self.region, self.seed, self.first)
         variation = replace(PUBLISHED_NOISE, stiffness_scale=self.stiffness_scale)
         return [replace(task, variation=variation) for task in tasks]
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A controller and the model that it believes in."""
+    """A closed loop."""
 
     name: str
-    """Name in tables."""
-    controller: NonlinearMPCControllerSettings = field(default_factory=NonlinearMPCControllerSettings)
-    """Its settings."""
-    model: str = "flexible-arm"
-    """The arm as it believes it to be."""
+    """Name of the controller in tables."""
+    setup: FlexibleSetup = field(default_factory=FlexibleSetup)
+    """Plant, controller, and the model that it believes in."""
 
 
 @dataclass(frozen=True)
@@ -64,31 +61,27 @@ class FlexibleTrial(Cell):
     tasks: FlexibleTasks
     """Which tasks."""
     contestants: tuple[Contestant, ...]
-    """Which controllers."""
-    plant: str = "flexible-arm-10"
-    """The arm as it is simulated."""
+    """Which controllers; the plant of the first has to serve all."""
     duration: float = 3.0
     """Length of an episode [s]."""
 
     def run(self, folder: Path, store: Store) -> dict[str, Any]:
         """Run all episodes."""
-        plant = FlexiblePlant(load_robot(self.plant))
-        controllers = {
-            each.name: _Timed(
-                NonlinearMPCController(load_robot(each.model), each.controller, plant.control_period)
-            )
-            for each in self.contestants
-        }
+        loops = {}
+        for contestant in self.contestants:
+            plant, built = contestant.setup.build()
+            loops[contestant.name] = plant, _Timed(built)
+        robot = self.contestants[0].setup.build_robot()
         episodes: list[dict[str, Any]] = []
         kept: dict[str, list[FloatArray]] = {}
-        for task in self.tasks.sample(plant):
-            for name, controller in controllers.items():
+        for task in self.tasks.sample(robot):
+            for name, (plant, controller) in loops.items():
                 episode = run_episode(plant, controller, task, self.duration)
                 seconds = np.array(controller.solve_seconds)
-                figures = measure_motion(episode, plant.robot)
+                figures = measure_motion(episode, robot)
                 figures |= {"contestant": name, "first solve": float(seconds[0])}
                 episodes.append(figures)
-                motion = traces(episode, plant.robot)
+                motion = traces(episode, robot)
                 arrays = {
                     "error": motion.error,
                     "speed": motion.speed,
@@ -106,7 +99,7 @@ class FlexibleTrial(Cell):
 class _Timed:
     """A controller whose solver's time is noted in every step."""
 
-    def __init__(self, controller: NonlinearMPCController) -> None:
+    def __init__(self, controller: Controller) -> None:
         self._controller = controller
         self.name, self.control_period = controller.name, controller.control_period
         self.last_step: StepRecord = controller.last_step
@@ -114,7 +107,7 @@ class _Timed:
 
     @property
     def reference(self) -> FloatArray | None:
-        return self._controller.reference
+        return getattr(self._controller, "reference", None)
 
     def reset(self, task: Task) -> None:
         self.solve_seconds = []
