@@ -32,7 +32,7 @@ class RealTimeIterationSettings:
     square, since the last of its iterations is Newton's own."""
     qp_tolerance: float = 1e-3
     """Of the residuals of the QP in real-time steps, relative to the terms that cancel in them; leaves about
-    1e-3 N m in the first torque, less than an iteration does."""
+    1e-3 N m in the first torque, less than an iteration does. Further iterations take a tenth of it each."""
     converged_integrator_tolerance: float = 1e-10
     """Of the integrator, where the problem is solved to convergence."""
     converged_qp_tolerance: float = 1e-10

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #define ENORMOUS 1e6     /* [rad, rad/s, N m] a step that large is no step */
+#define LEAST_TOLERANCE 1e-9 /* of the QPs of further iterations */
 #define ACCEPTABLE 1e-6 /* largest tolerance of QPs where the problem is solved to convergence */
 #define FULL_STEPS 12    /* halvings of the line search */
 #define SUFFICIENT 1e-4  /* share of the expected decrease that has to come true */
@@ -141,7 +142,7 @@ static int linearise(Rti *rti, const RtiQuery *query, Parts *parts, double dampi
 int rti_step(Rti *rti, const RtiQuery *query, int iterations, double budget, RtiReport *report) {
   const double start = now();
   Parts parts;
-  double change_x;
+  double change_x, tolerance = rti->qp_tolerance;
   int status = rti_begin(rti, query, &parts, report);
   if (status == RTI_OK) memcpy(rti->x, query->x0, (size_t)parts.n * sizeof *rti->x);
   while (status == RTI_OK && report->iterations < iterations) {
@@ -157,9 +158,9 @@ int rti_step(Rti *rti, const RtiQuery *query, int iterations, double budget, Rti
       const double affordable = (budget - (now() - start)) / rti->qp_iteration_seconds;
       most = affordable < most ? (affordable > 1.0 ? (int)affordable : 1) : most;
     }
-    status = rti_solve_qp(rti, &parts, rti->warm ? 2 : 0, most, rti->qp_tolerance, report);
+    status = rti_solve_qp(rti, &parts, rti->warm ? 2 : 0, most, tolerance, report);
     if (status == RTI_QP && rti->warm && most == rti->qp_max_iterations)
-      status = rti_solve_qp(rti, &parts, 0, most, rti->qp_tolerance, report);
+      status = rti_solve_qp(rti, &parts, 0, most, tolerance, report);
     if (status == RTI_QP && report->detail == QP_MAX_ITERATIONS && most < rti->qp_max_iterations)
       status = RTI_DEADLINE;
     if (status == RTI_OK) status = measure_step(rti, &parts, &change_x, report);
@@ -167,6 +168,8 @@ int rti_step(Rti *rti, const RtiQuery *query, int iterations, double budget, Rti
     if (status != RTI_OK) break;
     move(rti, &parts, 1.0, rti->x, rti->u);
     report->iterations++;
+    /* Each iteration leaves about a tenth of the error before. */
+    tolerance = fmax(0.1 * tolerance, LEAST_TOLERANCE);
     rti->iteration_seconds = now() - begun;
   }
   /* So that one slow iteration does not forbid all that follow. */

@@ -61,7 +61,7 @@ typedef struct {
   const double *l1;               /* (N + 1, L) */
   const double *l2;               /* (N + 1, L) */
   double integrator_tolerance;
-  double qp_tolerance;
+  double qp_tolerance;            /* in rti_step that of the first iteration; of each further one a tenth */
   int qp_max_iterations;
   int warm;                       /* in and out: 1 if multipliers are kept from a call before */
   double *x;                      /* in and out: the plan */
