@@ -23,8 +23,8 @@ from ampc.report.studies import draw_panels
 from ampc.tasks import REGIONS
 
 ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
-EPOCHS: dict[Architecture, int] = {"ffn": 50, "lstm": 50, "gru": 50, "transformer": 20}
-"""The transformer's epochs take ten times as long as the feed-forward network's."""
+EPOCHS: dict[Architecture, int] = {"ffn": 50, "lstm": 30, "gru": 30, "transformer": 10}
+"""Fewer for networks whose epochs take longer; ``ampc distill --preset full`` gives all more."""
 
 
 def cells(quick: bool) -> Mapping[str, Cell]:

@@ -18,7 +18,7 @@ PAST = {"states": False, "states and past commands": True}
 DAGGER = DaggerSettings(rounds=3, labels=12_000, epochs=6)
 EPOCHS = 30
 """Epochs of the last round."""
-TASKS = 300
+TASKS = 200
 
 
 def method(inputs: str, history: int) -> str:
