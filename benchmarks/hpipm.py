@@ -17,7 +17,7 @@ import casadi
 import numpy as np
 
 from ampc.arrays import FloatArray, IntArray
-from ampc.solvers.structured_qp import Limits, StructuredQP
+from ampc.solvers.structured_qp_problem import Limits, StructuredQP
 
 MODES = ("speed-abs", "speed", "balance", "robust")
 STATUS = ("ok", "maximum iterations", "minimum step", "not finite", "inconsistent equalities")

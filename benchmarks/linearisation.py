@@ -10,7 +10,7 @@ import numpy as np
 
 from ampc.arrays import FloatArray
 from ampc.solvers.optimal_control import Limit, OptimalControlProblem, Query
-from ampc.solvers.structured_qp import Limits, StructuredQP
+from ampc.solvers.structured_qp_problem import Limits, StructuredQP
 
 
 def linearise(problem: OptimalControlProblem, query: Query, x: FloatArray, u: FloatArray) -> StructuredQP:

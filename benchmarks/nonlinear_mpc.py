@@ -17,38 +17,19 @@ import numpy as np
 import tyro
 
 from ampc.arrays import FloatArray
-from ampc.chain import StaticEquilibrium, library
-from ampc.control.estimator import EstimatorSettings, ExtendedKalmanFilter
-from ampc.plants import FlexiblePlant
+from ampc.chain import library
 from ampc.provenance import save_result
 from ampc.robots import load_robot
 from ampc.solvers import real_time_iteration_library, structured_qp_library
 from ampc.solvers.ipopt_nonlinear_mpc import IpoptNonlinearMPC, IpoptSettings
-from ampc.solvers.nonlinear_mpc_settings import CostWeights, GridSettings, NonlinearMPCSettings, Penalty
-from ampc.solvers.optimal_control import OptimalControlProblem, Plan, Query
+from ampc.solvers.optimal_control import OptimalControlProblem, Plan
 from ampc.solvers.real_time_iteration import RealTimeIteration
 from ampc.solvers.structured_qp import QPSettings, StructuredQPSolver
-from ampc.tasks import FlexibleTaskSampler, PlantVariation
+from closed_loop import FILTER, FILTER_WEIGHT, Recording, problem_of, record, reduced
 from hpipm import Hpipm, Mode, find_library
 from linearisation import linearise
 
 Row = dict[str, str | int | float]
-
-NOISE = PlantVariation(
-    position_noise=EstimatorSettings.position_noise,
-    velocity_noise=EstimatorSettings.velocity_noise,
-    end_effector_noise=EstimatorSettings.end_effector_noise,
-)
-FILTER = NonlinearMPCSettings(
-    grid=GridSettings((25,), (0.01,), (2,)),
-    stage=CostWeights((0.1,), (0.1,), (0.1,), (0.1,), 0.0),
-    terminal=CostWeights((0.1,), (0.1,), (0.1,), (0.1,), 0.0),
-    torque=(0.01,),
-    obstacle=Penalty(1e5, 1e6),
-)
-"""A problem of the published safety filter's size: n_seg 1, 25 steps of 10 ms."""
-FILTER_WEIGHT = 100.0
-"""Weight of the first torque's deviation from the proposed one."""
 
 
 @dataclass(frozen=True)
@@ -77,21 +58,12 @@ class Settings:
     """JSON file to write the figures to."""
 
 
-@dataclass(frozen=True)
-class Recording:
-    """What a solver was asked, one period after the other, in one episode."""
-
-    queries: list[Query]
-    proposed: FloatArray
-    """Torques that were applied (steps, m)."""
-
-
 def main(settings: Settings) -> None:
     """Time everything, print tables, and write them if asked to."""
     if settings.quick:
         settings = replace(settings, episodes=2, duration=0.1, repeats=1, programs=2, ipopt=0,
                            segments=(1, 3), horizons=(25,))  # fmt: skip
-    recordings = record(settings)
+    recordings = record(settings.episodes, settings.duration, settings.seed)
     tables = {
         "step": step_times(recordings, settings),
         "qp": qp_times(recordings, settings),
@@ -109,55 +81,6 @@ def main(settings: Settings) -> None:
             )
     if settings.output is not None:
         save_result(settings.output, {"unit": "ms", "tables": tables})
-
-
-def record(settings: Settings) -> list[Recording]:
-    """Drive the plant of ten segments by the real-time iteration on three, from noisy measurements."""
-    model, plant = load_robot("flexible-arm"), FlexiblePlant(load_robot("flexible-arm-10"))
-    problem, still = OptimalControlProblem(model), np.zeros(model.n_joints)
-    solver, estimator = RealTimeIteration(problem), ExtendedKalmanFilter(model)
-    sampler, half = FlexibleTaskSampler(model), settings.episodes // 2
-    tasks = [
-        *sampler.sample(settings.episodes - half, "random", settings.seed),
-        *sampler.sample(half, "near-wall", settings.seed),
-    ]
-    recordings = []
-    for task in tasks:
-        rest = StaticEquilibrium(model).solve(task.goal)[0]
-        estimate = estimator.reset(plant.reset(replace(task, variation=NOISE)))
-        solver.reset()
-        queries, torques = [], []
-        for k in range(round(settings.duration / plant.control_period)):
-            query = Query(
-                np.concatenate([estimate.q, estimate.dq]), task.goal, np.concatenate([rest.q, still]), rest.u,
-                estimate.stiffness_scale,
-            )  # fmt: skip
-            torque = (solver.step(query) if k else solver.converge(query)).u[0]
-            queries.append(query)
-            torques.append(torque)
-            estimate = estimator.step(torque, plant.step(torque))
-        recordings.append(Recording(queries, np.array(torques)))
-    return recordings
-
-
-def reduced(query: Query, n_seg: int) -> Query:
-    """The same question to a model with another number of segments: bends of the links spread evenly."""
-    spread = [_resegment(part, n_seg) for part in (*np.split(query.x0, 2), query.x_ref[: len(query.x0) // 2])]
-    x_ref = np.concatenate([spread[2], np.zeros_like(spread[2])])
-    return replace(query, x0=np.concatenate(spread[:2]), x_ref=x_ref)
-
-
-def _resegment(q: FloatArray, n_seg: int) -> FloatArray:
-    old = (len(q) - 3) // 2
-    bends = q[2 : 2 + old].sum(), q[3 + old :].sum()
-    links = [np.full(n_seg, bend / max(n_seg, 1)) for bend in bends]
-    return np.concatenate([q[:2], links[0], [q[2 + old]], links[1]])
-
-
-def problem_of(n_seg: int, horizon: int = 125) -> OptimalControlProblem:
-    """The default problem for an arm; with the stiff integrator where there are many segments."""
-    grid = GridSettings((horizon,), scheme="radau" if n_seg > 5 else "gauss-legendre")
-    return OptimalControlProblem(load_robot(f"flexible-arm-{n_seg}"), NonlinearMPCSettings(grid=grid))
 
 
 def step_times(recordings: list[Recording], settings: Settings) -> list[Row]:

@@ -12,7 +12,8 @@ from ampc.robots import load_robot
 from ampc.solvers.nonlinear_mpc_settings import GridSettings, NonlinearMPCSettings
 from ampc.solvers.optimal_control import OptimalControlProblem, Query
 from ampc.solvers.real_time_iteration import RealTimeIteration, RealTimeIterationSettings
-from ampc.solvers.structured_qp import Limits, QPSettings, QPStatus, StructuredQP, StructuredQPSolver
+from ampc.solvers.structured_qp import QPSettings, StructuredQPSolver
+from ampc.solvers.structured_qp_problem import Limits, QPStatus, StructuredQP
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
