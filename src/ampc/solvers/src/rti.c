@@ -81,6 +81,7 @@ int rti_solve_precisely(Rti *rti, Parts *parts, RtiReport *report) {
   int status;
   do {
     status = rti_solve_qp(rti, parts, 0, rti->qp_max_iterations, tolerance, report);
+    if (status != RTI_OK) status = rti_solve_qp(rti, parts, 1, rti->qp_max_iterations, tolerance, report);
     tolerance *= 30.0; /* near rounding it may be out of reach */
   } while (status != RTI_OK && tolerance < ACCEPTABLE);
   return status;
@@ -214,35 +215,34 @@ int rti_converge(Rti *rti, const RtiQuery *query, int max_iterations, double tol
   const double start = now();
   Parts parts;
   double damping = 0.0, change_x = INFINITY, gap;
-  int status = rti_begin(rti, query, &parts, report), converged = 0;
+  int status = rti_begin(rti, query, &parts, report), failure = RTI_OK, converged = 0, improved = 0;
   if (status == RTI_OK) {
     memcpy(rti->x, query->x0, (size_t)parts.n * sizeof *rti->x);
     memset(parts.penalty, 0, (size_t)rti->horizon * parts.P * sizeof *parts.penalty);
   }
-  while (status == RTI_OK && !converged && report->iterations < max_iterations) {
+  while (status == RTI_OK && !converged && report->iterations < max_iterations && damping <= MOST_DAMPING) {
     status = linearise(rti, query, &parts, damping, report);
     if (status != RTI_OK) break;
     report->iterations++;
-    status = rti_solve_precisely(rti, &parts, report);
-    if (status == RTI_OK) status = measure_step(rti, &parts, &change_x, report);
-    if (status == RTI_OK) {
+    double length = 0.0;
+    failure = rti_solve_precisely(rti, &parts, report);
+    if (failure == RTI_OK) failure = measure_step(rti, &parts, &change_x, report);
+    if (failure == RTI_OK) {
       raise_penalty(rti, &parts);
       converged = damping == 0.0 && fmax(report->change, change_x) <= tolerance;
-      if (converged) {
+      if (converged)
         move(rti, &parts, 1.0, rti->x, rti->u);
-        break;
-      }
+      else
+        length = search(rti, query, &parts);
     }
-    const double length = status == RTI_OK ? search(rti, query, &parts) : 0.0;
+    improved = improved || converged || length > 0.0;
     if (length < 0.5) damping = fmax(4.0 * damping, LEAST_DAMPING);
     if (length == 1.0) damping = damping > LEAST_DAMPING ? 0.25 * damping : 0.0;
-    if (length == 0.0 && damping <= MOST_DAMPING) status = RTI_OK;
-    if (damping > MOST_DAMPING) break;
   }
   if (status == RTI_OK) {
     memcpy(parts.trial_stages, rti->stages, (size_t)rti->horizon * parts.stages * sizeof *rti->stages);
     report->cost = rti_cost(rti, query, &parts, rti->x, rti->u, parts.trial_stages, &gap);
-    if (!converged) status = RTI_NOT_CONVERGED;
+    if (!converged) status = improved || failure == RTI_OK ? RTI_NOT_CONVERGED : failure;
   }
   rti->warm = status == RTI_OK;
   report->status = status;

@@ -36,7 +36,8 @@ int rti_begin(Rti *rti, const RtiQuery *query, Parts *parts, RtiReport *report);
 /* `warm` as in QPSettings, from the plan. Returns RTI_OK or RTI_QP. */
 int rti_solve_qp(Rti *rti, Parts *parts, int warm, int max_iterations, double tolerance, RtiReport *report);
 
-/* From scratch, to the QP's tolerance or as near to it as rounding allows. Returns RTI_OK or RTI_QP. */
+/* To its tolerance or as near to it as rounding allows; from nothing, or from the plan if that fails. Returns RTI_OK or
+ * RTI_QP. */
 int rti_solve_precisely(Rti *rti, Parts *parts, RtiReport *report);
 
 /* Integrate step k from x under u; derivatives if d_dx is not NULL. */
