@@ -1,4 +1,4 @@
-"""Build of the C library of chain and solvers; everything else about the package stands in pyproject.toml.
+"""Build of the C library of chain, solvers and policies; all else about the package stands in pyproject.toml.
 
 The library is plain C without Python in it, and the package works without it, slower: a machine that cannot
 compile it gets a message, not a failed installation. It is built twice, portably and for processors with
@@ -12,7 +12,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-SOURCES = [Path("src/ampc/chain/src"), Path("src/ampc/solvers/src")]
+SOURCES = [Path(f"src/ampc/{room}/src") for room in ("chain", "solvers", "policies")]
 PORTABLE, AVX2 = "ampc.chain._core", "ampc.chain._core_avx2"
 FLAGS = [
     ["-O3", "-std=c99", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math"],
@@ -50,7 +50,7 @@ class BuildLibrary(build_ext):
             self.warn(
                 f"ampc: the C library {ext.name} was not built: {error}\n"
                 "ampc: the package works without it, but the dynamics of the flexible arm run in NumPy,\n"
-                "ampc: some hundred times slower, and its nonlinear MPC does not run at all.\n"
+                "ampc: some hundred times slower, and neither nonlinear MPC nor policies in C run at all.\n"
                 "ampc: To have it, install a C compiler (such as gcc) and then this package again.",
             )
 

@@ -1,19 +1,17 @@
 """Kinematics of a serial chain in torch, as graphs of few small operations."""
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ampc.arrays import FloatArray
-from ampc.errors import PolicyError
+from ampc.policies.chain_constants import ChainConstants
 
 
 class ForwardKinematics(nn.Module):
     """End-effector position of a serial chain, and its Jacobian.
 
-    From the tip down, each joint maps p to ``o + R Rot(axis, q) p``, and by Rodrigues' formula
-    ``Rot(axis, q) = I + sin(q) K + (1 - cos(q)) K^2`` with K the cross-product matrix of the axis: one
-    product of p with a constant 3 x 9 matrix per joint.
+    From the tip down, each joint is one product of a position with a constant 3 x 9 matrix, see
+    `ChainConstants`.
     """
 
     products: Tensor
@@ -27,29 +25,10 @@ class ForwardKinematics(nn.Module):
             PolicyError: If they are missing or of the wrong shape.
         """
         super().__init__()
-        try:
-            rotations, offsets, axes, tool = (
-                np.asarray(kinematic_chain[name], dtype=np.float64)
-                for name in ("rotations", "offsets", "axes", "tool")
-            )
-        except (KeyError, ValueError, TypeError) as error:
-            raise PolicyError(
-                f"kinematic_chain needs numeric rotations, offsets, axes, tool: {error}"
-            ) from error
-        n = len(axes)
-        shapes = (rotations.shape, offsets.shape, axes.shape, tool.shape)
-        if shapes != ((n, 3, 3), (n, 3), (n, 3), (3,)):
-            raise PolicyError(
-                f"kinematic_chain has shapes {shapes}; rotations (n, 3, 3), offsets (n, 3), axes (n, 3) and "
-                "tool (3,) are needed"
-            )
-        cross = np.cross(
-            np.eye(3)[None], axes[:, None, :]
-        )  # row i is e_i x axis, so that cross @ p = axis x p
-        blocks = np.concatenate([rotations, rotations @ cross, rotations @ cross @ cross], axis=1)
-        self.register_buffer("products", _constant(blocks.transpose(0, 2, 1)), persistent=False)
-        self.register_buffer("offsets", _constant(offsets), persistent=False)
-        self.register_buffer("tool", _constant(tool), persistent=False)
+        constants = ChainConstants.from_dict(kinematic_chain)
+        self.register_buffer("products", _constant(constants.products), persistent=False)
+        self.register_buffer("offsets", _constant(constants.offsets), persistent=False)
+        self.register_buffer("tool", _constant(constants.tool), persistent=False)
 
     def forward(self, q: Tensor) -> Tensor:
         """End-effector positions (..., 3) [m] for joint positions (..., n) [rad]."""

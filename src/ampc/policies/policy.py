@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ampc.errors import PolicyError
 from ampc.policies.features import Features
+from ampc.policies.files import SPEC_FILE, WEIGHTS_FILE
 from ampc.policies.networks import Hidden, Recurrent, make_network
 from ampc.policies.reference_network import ReferenceNetwork
 from ampc.policies.spec import PolicySpec
@@ -17,9 +18,6 @@ from ampc.policies.window import AdaptiveWindow
 
 if TYPE_CHECKING:
     from ampc.robots.robot import Robot
-
-SPEC_FILE = "policy.json"
-WEIGHTS_FILE = "policy.safetensors"
 
 
 class Policy(nn.Module):

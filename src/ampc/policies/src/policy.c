@@ -1,0 +1,116 @@
+#include "policy.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "policy_parts.h"
+
+/* As in training: what is larger is taken for a fault rather than a measurement. */
+#define LARGEST_STATE 1e30
+
+enum Stage { NO_GOAL = 0x60a1, AT_REST, MOVING }; /* arbitrary, so that memory of any content is recognised as not reset */
+
+/* Parts of the memory; offsets in floats. */
+typedef struct {
+  int stage, states, commands, last, reference, goal, hidden, features, output, work, size;
+} Parts;
+
+static int span(const PolicyModel *model) { return (model->history - 1) * model->stride + 1; }
+
+static int largest(int a, int b) { return a > b ? a : b; }
+
+static Parts parts_of(const PolicyModel *model) {
+  Parts parts;
+  int at = 0;
+#define TAKE(part, length) (parts.part = at, at += (length))
+  TAKE(stage, 1);
+  TAKE(states, span(model) * 2 * model->motors);
+  TAKE(commands, span(model) * model->motors);
+  TAKE(last, model->motors);
+  TAKE(reference, model->joints);
+  TAKE(goal, 3);
+  TAKE(hidden, policy_hidden_size(model));
+  TAKE(features, model->history * model->features);
+  TAKE(output, model->motors);
+  TAKE(work, largest(policy_network_work(model), policy_reference_work(model)));
+#undef TAKE
+  parts.size = at;
+  return parts;
+}
+
+int policy_version(void) { return POLICY_VERSION; }
+
+int policy_memory_size(const PolicyModel *model) { return parts_of(model).size; }
+
+void policy_reset(const PolicyModel *model, float *memory, const double *reference, const double *goal) {
+  const Parts parts = parts_of(model);
+  memset(memory, 0, (size_t)parts.size * sizeof(float));
+  for (int i = 0; goal && i < 3; i++) memory[parts.goal + i] = (float)goal[i];
+  for (int i = 0; reference && i < model->joints; i++) memory[parts.reference + i] = (float)reference[i];
+  if (model->branches) policy_reference(model, memory + parts.goal, memory + parts.reference, memory + parts.work);
+  memory[parts.stage] = AT_REST;
+}
+
+static int is_usable(int length, const double *values) {
+  double sum = 0.0;
+  for (int i = 0; i < length; i++) sum += fabs(values[i]);
+  return sum < LARGEST_STATE;
+}
+
+/* Shift the history by a control step and take a state as its newest. */
+static void append(const PolicyModel *model, float *memory, const Parts *parts, const double *q, const double *dq) {
+  const int m = model->motors, older = span(model) - 1;
+  float *states = memory + parts->states, *commands = memory + parts->commands;
+  float *newest = states + older * 2 * m;
+  memmove(states, states + 2 * m, (size_t)(older * 2 * m) * sizeof(float));
+  memmove(commands, commands + m, (size_t)(older * m) * sizeof(float));
+  for (int i = 0; i < m; i++) {
+    newest[i] = (float)q[i];
+    newest[m + i] = (float)dq[i];
+  }
+  memcpy(commands + older * m, memory + parts->last, (size_t)m * sizeof(float));
+  if (memory[parts->stage] == AT_REST)
+    for (int k = 0; k < older; k++) memcpy(states + k * 2 * m, newest, (size_t)(2 * m) * sizeof(float));
+  memory[parts->stage] = MOVING;
+}
+
+int policy_step(const PolicyModel *model, float *memory, const double *q, const double *dq, double *command, double *raw) {
+  const Parts parts = parts_of(model);
+  const int m = model->motors;
+  for (int i = 0; i < m; i++) command[i] = 0.0;
+  if (memory[parts.stage] != AT_REST && memory[parts.stage] != MOVING) return POLICY_NO_GOAL;
+  if (!is_usable(m, q) || !is_usable(m, dq)) return POLICY_BAD_STATE;
+  append(model, memory, &parts, q, dq);
+
+  float *features = memory + parts.features, *output = memory + parts.output, *last = memory + parts.last;
+  const float *newest = memory + parts.states + (span(model) - 1) * 2 * m;
+  const int used = model->adaptive ? policy_window(model, newest) : model->history;
+  for (int k = 0; k < model->history; k++) {
+    const int place = largest(k, model->history - used) * model->stride;
+    const Entry entry = {memory + parts.states + place * 2 * m, memory + parts.commands + place * m,
+                         memory + parts.reference, memory + parts.goal};
+    policy_features(model, &entry, features + k * model->features);
+  }
+  policy_network(model, features, memory + parts.hidden, output, memory + parts.work);
+
+  int status = POLICY_OK;
+  for (int i = 0; i < m; i++) {
+    const float limit = model->limit[i];
+    output[i] *= limit;
+    if (raw) raw[i] = output[i];
+    if (!(fabsf(output[i]) <= 3.4e38f)) status = POLICY_NOT_FINITE;
+    else if (fabsf(output[i]) > limit && status == POLICY_OK) status = POLICY_SATURATED;
+  }
+  if (status == POLICY_NOT_FINITE) return status;
+  for (int i = 0; i < m; i++) {
+    const float limit = model->limit[i];
+    last[i] = output[i] > limit ? limit : output[i] < -limit ? -limit : output[i];
+    command[i] = last[i];
+  }
+  return status;
+}
+
+void policy_observe(const PolicyModel *model, float *memory, const double *command) {
+  const Parts parts = parts_of(model);
+  for (int i = 0; i < model->motors; i++) memory[parts.last + i] = (float)command[i];
+}

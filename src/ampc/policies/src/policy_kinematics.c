@@ -1,0 +1,108 @@
+#include <math.h>
+#include <string.h>
+
+#include "policy_parts.h"
+
+/* p (3) times a joint's products (3,9): what stays fixed, what goes with sin q, what with 1 - cos q. */
+static void multiply(const float *p, const float *products, float *nine) {
+  for (int k = 0; k < 9; k++) nine[k] = p[0] * products[k] + p[1] * products[9 + k] + p[2] * products[18 + k];
+}
+
+void policy_kinematics(const PolicyModel *model, const float *q, float *position, float *derivatives) {
+  float nine[9];
+  memcpy(position, model->tool, 3 * sizeof(float));
+  for (int joint = model->joints - 1; joint >= 0; joint--) {
+    const float *products = model->products + 27 * joint;
+    const float s = sinf(q[joint]), c = cosf(q[joint]);
+    for (int below = joint + 1; derivatives && below < model->joints; below++) {
+      float *derivative = derivatives + 3 * below;
+      multiply(derivative, products, nine);
+      for (int i = 0; i < 3; i++) derivative[i] = nine[i] + s * nine[3 + i] + (1.0f - c) * nine[6 + i];
+    }
+    multiply(position, products, nine);
+    for (int i = 0; i < 3; i++) {
+      position[i] = model->offsets[3 * joint + i] + nine[i] + s * nine[3 + i] + (1.0f - c) * nine[6 + i];
+      if (derivatives) derivatives[3 * joint + i] = c * nine[3 + i] + s * nine[6 + i];
+    }
+  }
+}
+
+void policy_gram(int n, const float *derivatives, float *gram) {
+  for (int i = 0; i < 3; i++)
+    for (int j = 0; j < 3; j++) {
+      float sum = 0.0f;
+      for (int k = 0; k < n; k++) sum += derivatives[3 * k + i] * derivatives[3 * k + j];
+      gram[3 * i + j] = sum;
+    }
+}
+
+static void cross(const float *a, const float *b, float *out) {
+  out[0] = a[1] * b[2] - a[2] * b[1];
+  out[1] = a[2] * b[0] - a[0] * b[2];
+  out[2] = a[0] * b[1] - a[1] * b[0];
+}
+
+static float dot(const float *a, const float *b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+
+float policy_determinant(const float *matrix) {
+  float normal[3];
+  cross(matrix, matrix + 3, normal);
+  return dot(normal, matrix + 6);
+}
+
+/* Solution x of a symmetric system A x = b, by the adjugate. */
+static void solve(const float *A, const float *b, float *x) {
+  float row[3];
+  const float determinant = policy_determinant(A);
+  for (int i = 0; i < 3; i++) {
+    cross(A + 3 * ((i + 1) % 3), A + 3 * ((i + 2) % 3), row);
+    x[i] = dot(row, b) / determinant;
+  }
+}
+
+static void keep_within(int n, const float *lower, const float *upper, float *q) {
+  for (int i = 0; i < n; i++) q[i] = fminf(fmaxf(q[i], lower[i]), upper[i]);
+}
+
+/* A step of damped least squares, J^T (J J^T + lambda I)^-1 (goal - p). */
+static void refine(const PolicyModel *model, const float *goal, float *q) {
+  float position[3], derivatives[3 * POLICY_MAX_JOINTS], gram[9], error[3], solution[3];
+  policy_kinematics(model, q, position, derivatives);
+  policy_gram(model->joints, derivatives, gram);
+  const float damping = 1e-2f * (gram[0] + gram[4] + gram[8]) / 3.0f;
+  for (int i = 0; i < 3; i++) {
+    gram[4 * i] += damping;
+    error[i] = goal[i] - position[i];
+  }
+  solve(gram, error, solution);
+  for (int joint = 0; joint < model->joints; joint++) q[joint] += dot(derivatives + 3 * joint, solution);
+}
+
+int policy_reference_work(const PolicyModel *model) {
+  return model->branches ? 3 + 2 * model->reference_width + model->branches * (model->joints + 1) : 0;
+}
+
+void policy_reference(const PolicyModel *model, const float *goal, float *reference, float *work) {
+  const int n = model->joints, width = model->reference_width, branches = model->branches;
+  const float *mean = model->reference_network, *deviation = mean + 3, *lower = mean + 6, *upper = lower + n;
+  const float *map = upper + n;
+  float *x = work, *y = work + 3 + width;
+  for (int i = 0; i < 3; i++) x[i] = (goal[i] - mean[i]) / deviation[i];
+  int inputs = 3;
+  for (int layer = 0; layer < model->reference_depth; layer++) {
+    map = policy_linear(inputs, width, x, map, y);
+    for (int i = 0; i < width; i++) x[i] = y[i] * policy_sigmoid(y[i]); /* SiLU */
+    inputs = width;
+  }
+  policy_linear(width, branches * (n + 1), x, map, y);
+  int best = 0;
+  for (int k = 1; k < branches; k++)
+    if (y[k] > y[best]) best = k;
+  for (int i = 0; i < n; i++)
+    reference[i] = 0.5f * (upper[i] + lower[i]) + 0.5f * (upper[i] - lower[i]) * y[branches + best * n + i];
+  keep_within(n, lower, upper, reference);
+  for (int k = 0; k < model->refinements; k++) {
+    refine(model, goal, reference);
+    keep_within(n, lower, upper, reference);
+  }
+}
