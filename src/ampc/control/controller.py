@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 from ampc.arrays import FloatArray
+from ampc.control.situation import Situation
 from ampc.plants.measurement import Measurement
 from ampc.tasks.task import Task
 
@@ -31,6 +32,8 @@ class StepRecord:
     """Time that an optimisation took [s]; 0 without one."""
     iterations: int = 0
     """Iterations of that optimisation."""
+    situation: Situation | None = None
+    """What a policy in the controller's place would see, where that is more than a measurement."""
 
 
 class Controller(Protocol):
@@ -64,3 +67,11 @@ class ObservesApplied(Protocol):
             torque: Torque of the actuated joints (m,) [N m], before the plant's limits.
             command: The command that it comes from (m,), in the unit of `StepRecord.command`.
         """
+
+
+@runtime_checkable
+class Watches(Protocol):
+    """A controller that can follow what happens without deciding, where deciding takes long."""
+
+    def watch(self, measurement: Measurement) -> None:
+        """Take a measurement in; `observe_applied` follows. `last_step` has no torque of its own then."""

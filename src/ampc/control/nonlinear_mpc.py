@@ -1,4 +1,4 @@
-"""Nonlinear MPC of an arm with flexible links: estimator, reference, solver, and what replaces a plan."""
+"""Nonlinear MPC of an arm with flexible links: the solver, and what replaces a plan."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,43 +6,38 @@ from dataclasses import replace
 import numpy as np
 
 from ampc.arrays import FloatArray
-from ampc.control.braking import Brake, LastPlan
-from ampc.control.controller import StepRecord
-from ampc.control.estimator import Estimate, ExtendedKalmanFilter, MeasurementError
+from ampc.control.braking import LastPlan
+from ampc.control.estimator import Estimate
+from ampc.control.flexible_arm_controller import FlexibleArmController
 from ampc.control.nonlinear_mpc_settings import NonlinearMPCControllerSettings
-from ampc.control.reference_choice import Branch, ReferenceChoice
-from ampc.control.stuck import StuckDetector
-from ampc.errors import AmpcError
+from ampc.control.reference_choice import Branch
+from ampc.control.situation import Situation
 from ampc.plants.measurement import Measurement
 from ampc.robots import Robot
 from ampc.solvers.optimal_control import NonlinearMPCSolver, OptimalControlProblem, Plan, Query
 from ampc.solvers.real_time_iteration import RealTimeIteration
-from ampc.tasks.task import Task
 
-LONGEST_SENSOR_GAP = 0.25
-"""How long the model's prediction stands in for measurements before the arm brakes [s]."""
+GOAL_ROOM = 0.003
+"""How much further from an obstacle than the margin the end effector's goal should be [m]: noise moves it."""
 
 PLAN_ANEW_AFTER = 25
 """Successive failures after which the solver begins anew instead of going on from its last plan."""
 
+OLDEST_PLAN = 0.1
+"""Age of the last plan from which the solver begins anew instead of going on from it [s]."""
+
 MakeSolver = Callable[[OptimalControlProblem], NonlinearMPCSolver]
 
 
-class NonlinearMPCController:
-    """Brings the end effector of an arm with flexible links to its goal, clear of obstacles.
+class NonlinearMPCController(FlexibleArmController):
+    """Plans the way of the end effector to its goal, clear of obstacles, see `FlexibleArmController`.
 
-    At the first measurement it chooses the way to rest on the goal that is quickest and freest and solves the
-    optimal control problem to convergence; from then on each period improves the plan by one iteration for
-    the estimated state. References and model follow the estimated stiffness of the links, so that no steady
-    error remains. If the arm comes to rest away from its goal, the next best way is tried.
+    At the first measurement the optimal control problem is solved to convergence; from then on each period
+    improves the plan by an iteration for the estimated state. References and model follow the estimated
+    stiffness of the links, so that no steady error remains.
 
-    In the loop it never raises and never emits a non-finite torque; `last_step` says what went wrong:
-
-    - without a plan in time, the last plan that keeps clear of the obstacles is followed, by feedback at the
-      motors; when it is over, the arm brakes and is held; as soon as there is a plan again, it is taken;
-    - without measurements the model's prediction is used, after `LONGEST_SENSOR_GAP` the arm brakes;
-    - before the first measurement the torque is zero;
-    - a goal out of reach is replaced by the nearest point where the arm can rest.
+    Without a plan in time, the last plan that keeps clear of the obstacles is followed, by feedback at the
+    motors; when it is over, the arm brakes and is held; as soon as there is a plan again, it is taken.
     """
 
     def __init__(
@@ -66,183 +61,98 @@ class NonlinearMPCController:
             SettingsError: The settings do not fit the robot.
             SolverError: The solver cannot be used.
         """
-        self.name = "nonlinear MPC"
-        self.control_period = control_period
-        self._robot, self._settings = robot, settings or NonlinearMPCControllerSettings()
+        self._settings = settings or NonlinearMPCControllerSettings()
         self._make_solver = make_solver
         self._problem = OptimalControlProblem(robot, self._settings.problem)
         self._usual_solver = self._solver = make_solver(self._problem)
-        self._filter = ExtendedKalmanFilter(robot, self._settings.estimator, control_period)
-        self._choice = ReferenceChoice(robot, self._settings.route_margin)
-        self._brake = Brake(robot)
         self._last_plan = LastPlan(self._problem, control_period)
-        self._stuck = StuckDetector(self._settings.stuck, control_period)
-        zero = np.zeros(robot.n_actuated)
-        self.last_step = StepRecord(zero, zero, zero)
-        self.estimate: Estimate | None = None
-        """What the estimator believed at the last step."""
         self.plan: Plan | None = None
         """What the solver returned at the last step; None where it was not asked or raised an error."""
-        self.reference: FloatArray | None = None
-        """Joint positions at rest that the arm is sent to (n,) [rad]; None before the first step."""
-        self._forget()
+        super().__init__("nonlinear MPC", robot, self._settings.guidance, control_period)
 
     def _forget(self) -> None:
-        self.estimate = self.plan = self.reference = None
-        self._torque: FloatArray = np.zeros(self._robot.n_actuated)
-        self._gravity = np.zeros(self._robot.n_actuated)
-        self._branches: list[Branch] = []
-        self._goal_fault = ""
-        self._anew, self._failures, self._blind = True, 0, 0.0
-        self._last_plan.forget()
-        self._brake.release()
-        self._stuck.forget()
-
-    def reset(self, task: Task) -> None:
-        """Take the task's goal; of the task nothing else is read."""
-        self._forget()
-        try:
-            self._choice.take(task.goal)
-        except AmpcError as error:
-            self._goal_fault = f"the arm is held where it is: {error}"
-
-    def observe_applied(self, torque: FloatArray, command: FloatArray) -> None:
-        """Take the torque that was sent in place of the last one, see `ObservesApplied`."""
-        if np.isfinite(torque).all():
-            self._torque = np.clip(torque, *self._robot.torque_limits.T)
-
-    def act(self, measurement: Measurement) -> FloatArray:
-        """Torque for the next control period (m,) [N m]; always finite and within the limits."""
-        faults: list[str] = []
+        super()._forget()
         self.plan = None
-        self._last_plan.age()
-        try:
-            torque = self._decide(measurement, faults)
-        except Exception as error:  # whatever happens, the arm must be left with a safe torque
-            faults.append(f"the controller failed: {error or type(error).__name__}")
-            torque = self._without_plan(faults)
-        if not np.isfinite(torque).all():
-            faults.append("torque is not finite: arm is held up as it was")
-            torque = self._gravity
-        self._torque = np.clip(torque, *self._robot.torque_limits.T)
-        plan = self.plan
-        self.last_step = StepRecord(
-            command=self._torque.copy(),
-            corrective_torque=self._torque - self._gravity,
-            compensation_torque=self._gravity,
-            status="fallback" if faults else "ok",
-            reason="; ".join(faults),
-            solve_seconds=0.0 if plan is None else plan.seconds,
-            iterations=0 if plan is None else plan.iterations,
-        )
-        return self._torque.copy()
+        self._anew, self._failures, self._age = True, 0, 0.0
+        self._last_plan.forget()
 
-    def _decide(self, measurement: Measurement, faults: list[str]) -> FloatArray:
-        estimate = self._estimate(measurement, faults)
-        if estimate is None:
-            return np.zeros_like(self._torque)
-        self._gravity = self._brake.gravity_torque(estimate.q)
-        if self._goal_fault:
-            faults.append(self._goal_fault)
-            return self._brake.torque(estimate.q, estimate.dq)
-        if self._choice.objection:
-            faults.append(self._choice.objection)
-        if self._blind > LONGEST_SENSOR_GAP:
-            faults.append("and has been missing for too long: braking")
-            self._anew = True
-            return self._brake.torque(estimate.q, estimate.dq)
-        self._choose(estimate)
-        self.plan = plan = self._solve(self._query(estimate))
+    def _perceive(self, measurement: Measurement, faults: list[str]) -> Situation | None:
+        self.plan = None
+        self._age += self.control_period
+        self._last_plan.age()
+        return super()._perceive(measurement, faults)
+
+    def _torque_for(self, estimate: Estimate, situation: Situation, faults: list[str]) -> FloatArray | None:
+        self._anew = self._anew or self._age > OLDEST_PLAN
+        self.plan = plan = self._solve(self._query(estimate, situation))
         if not plan.usable:
             self._failures += 1
             if self._failures >= PLAN_ANEW_AFTER:
                 self._anew, self._failures = True, 0
             faults.append(f"no new plan ({plan.reason or plan.status})")
-            return self._without_plan(faults)
+            return None
         self._anew, self._failures = False, 0
         self._last_plan.offer(plan)
-        self._brake.release()
         return np.asarray(plan.u[0])
 
-    def _estimate(self, measurement: Measurement, faults: list[str]) -> Estimate | None:
-        if self.estimate is None:
-            try:
-                self.estimate = self._filter.reset(measurement)
-            except MeasurementError as error:
-                faults.append(f"zero torque: {error}")
-            return self.estimate
-        self.estimate = estimate = self._filter.step(self._torque, measurement)
-        self._blind = 0.0 if estimate.n_used else self._blind + self.control_period
-        if estimate.restarted:
-            faults.append(f"estimator {estimate.restarted}")
-        elif self._blind:
-            faults.append("no measurement")
-        return estimate
+    def _fallback(self, estimate: Estimate, faults: list[str]) -> FloatArray:
+        """Torque (m,) of the last plan or, without one, of braking."""
+        q, dq = estimate.q, estimate.dq
+        at_hand = self._last_plan.at_hand(q)
+        if at_hand is None:
+            return super()._fallback(estimate, faults)
+        faults.append("following the last one")
+        torque, position, velocity = at_hand
+        return torque + self._brake.towards(q, dq, position, velocity)
 
-    def _choose(self, estimate: Estimate) -> None:
-        """Choose a branch at the start, and another one if the arm is stuck."""
-        motors = self._robot.actuated
-        if not self._branches:
-            self._branches = self._choice.branches(estimate.q[motors])
-            self._prepare()
-        distance = float(np.linalg.norm(estimate.end_effector - self._choice.goal))
-        if self._stuck.update(distance, float(np.abs(estimate.dq[motors]).max())) and len(self._branches) > 1:
-            self._branches.append(self._branches.pop(0))
-            self._prepare()
+    def _note(self, torque: FloatArray, faults: list[str]) -> None:
+        super()._note(torque, faults)
+        if self.plan is not None:
+            self.last_step = replace(
+                self.last_step, solve_seconds=self.plan.seconds, iterations=self.plan.iterations
+            )
 
-    def _prepare(self) -> None:
+    def _begin(self, branch: Branch) -> None:
         """Make the margins fit the branch and begin a new plan."""
-        branch, settings = self._branches[0], self._settings
-        self.reference = branch.reference
+        super()._begin(branch)
+        settings = self._settings
         usual = np.resize(
             [*settings.problem.margins, *[settings.problem.margins[-1]] * len(branch.clearance)],
             len(branch.clearance),
         )[:, None]
         least = np.minimum(usual, settings.nearest_margin)
-        margins = np.clip(branch.clearance, least, usual)
+        margins = np.clip(branch.clearance - GOAL_ROOM, least, usual)
         near = bool((margins < usual).any())
         self._solver = (
             self._make_solver(_with_margins(self._problem, margins)) if near else self._usual_solver
         )
         self._anew = True
 
-    def _query(self, estimate: Estimate) -> Query:
-        q = self._branches[0].at(estimate.stiffness_scale)
+    def _query(self, estimate: Estimate, situation: Situation) -> Query:
+        q = situation.reference
         return Query(
             x0=estimate.x,
-            goal=self._choice.goal,
+            goal=situation.goal,
             x_ref=np.concatenate([q, np.zeros_like(q)]),
             u_ref=self._brake.gravity_torque(q),
             stiffness_scale=estimate.stiffness_scale,
         )
 
     def _solve(self, query: Query) -> Plan:
+        elapsed, self._age = self._age, 0.0
         if self._anew:
             self._solver.reset()
             return self._solver.converge(query)
         deadline = self._settings.deadline
         plan = self._solver.step(
             query,
-            elapsed=self.control_period,
+            elapsed=elapsed,
             iterations=self._settings.iterations,
             budget=np.inf if deadline is None else deadline,
         )
         if deadline is not None and plan.seconds > deadline:
             return replace(plan, status="failed", reason=f"it came {plan.seconds - deadline:.1e} s late")
         return plan
-
-    def _without_plan(self, faults: list[str]) -> FloatArray:
-        """Torque (m,) of the last plan or, without one, of braking."""
-        if self.estimate is None:
-            return np.zeros_like(self._torque)
-        q, dq = self.estimate.q, self.estimate.dq
-        at_hand = self._last_plan.at_hand(q)
-        if at_hand is None:
-            faults.append("braking")
-            return self._brake.torque(q, dq)
-        faults.append("following the last one")
-        torque, position, velocity = at_hand
-        return torque + self._brake.towards(q, dq, position, velocity)
 
 
 def _with_margins(problem: OptimalControlProblem, margins: FloatArray) -> OptimalControlProblem:

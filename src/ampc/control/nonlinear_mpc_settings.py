@@ -5,27 +5,32 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ampc.control.estimator import EstimatorSettings
+from ampc.control.guidance import GuidanceSettings
+from ampc.control.stuck import StuckSettings
 from ampc.errors import SettingsError
 from ampc.solvers.nonlinear_mpc_settings import CostWeights, NonlinearMPCSettings, Penalty
 
 
-@dataclass(frozen=True)
-class StuckSettings:
-    """When the arm counts as stuck, so that another branch is tried."""
+def tuned_problem() -> NonlinearMPCSettings:
+    """The problem with which the flexible arm reaches its goals fastest while it keeps its distances.
 
-    distance: float = 0.01
-    """The end effector is further than this from its goal [m],"""
-    speed: float = 0.05
-    """no joint with a motor moves faster than this [rad/s],"""
-    time: float = 0.4
-    """and both for this long [s]."""
+    The weight of the passive joints' velocity keeps the motors from jumping to full speed within a period,
+    which a model with few segments gets wrong. Margins are those of the model error in motion.
+    """
+    return NonlinearMPCSettings(
+        stage=CostWeights((300.0,), (0.01,), (0.1,), (100.0,), end_effector=3000.0),
+        torque=(0.3,),
+        speed_factor=0.92,
+        margins=(0.02, 0.015),
+        approach=Penalty(1e3, 1e4),
+    )
 
 
 @dataclass(frozen=True)
 class NonlinearMPCControllerSettings:
     """Plan, estimator and what happens when no plan is made."""
 
-    problem: NonlinearMPCSettings = field(default_factory=NonlinearMPCSettings)
+    problem: NonlinearMPCSettings = field(default_factory=tuned_problem)
     """The optimal control problem."""
     estimator: EstimatorSettings = field(default_factory=EstimatorSettings)
     """The state estimator."""
@@ -47,6 +52,11 @@ class NonlinearMPCControllerSettings:
             raise SettingsError(f"iterations has to be 1 or more, not {self.iterations}")
         if self.deadline is not None and not 0.0 < self.deadline < math.inf:
             raise SettingsError(f"deadline is {self.deadline}; give a positive time in seconds, or None")
+
+    @property
+    def guidance(self) -> GuidanceSettings:
+        """What it shares with other controllers of such arms."""
+        return GuidanceSettings(self.estimator, self.route_margin, self.stuck)
 
 
 Preset = Literal["tuned", "published"]

@@ -1,6 +1,18 @@
 """Notices an arm that has come to rest away from its goal."""
 
-from ampc.control.nonlinear_mpc_settings import StuckSettings
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StuckSettings:
+    """When the arm counts as stuck, so that another branch is tried."""
+
+    distance: float = 0.01
+    """The end effector is further than this from its goal [m],"""
+    speed: float = 0.05
+    """no joint with a motor moves faster than this [rad/s],"""
+    time: float = 0.4
+    """and both for this long [s]."""
 
 
 class StuckDetector:
