@@ -10,7 +10,8 @@ import torch
 from ampc.control.feedback import Reference
 from ampc.errors import PolicyError
 from ampc.export import onnx as onnx_export
-from ampc.export.onnx import compare, export_onnx
+from ampc.export.onnx import export_onnx
+from ampc.export.parity import compare
 from ampc.policies import InputSettings, NetworkSettings, OnnxPolicy
 from ampc.policies.law import TorchPolicy
 from ampc.policies.policy import Policy

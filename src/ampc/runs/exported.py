@@ -9,7 +9,7 @@ from ampc.episodes.files import read_json, write_json
 from ampc.robots import Robot
 
 if TYPE_CHECKING:
-    from ampc.export.onnx import Parity
+    from ampc.export.parity import Parity
 
 ONNX_FILE = "policy.onnx"
 PARITY_FILE = "parity.json"
