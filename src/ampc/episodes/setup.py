@@ -14,6 +14,7 @@ from ampc.control.disturbance_observer import ObserverMPC, ObserverSettings
 from ampc.control.feedback import FeedbackLaw, TorqueLawName
 from ampc.control.informed_mpc import InformedController, InformedSettings
 from ampc.control.joint_mpc import JointMPC
+from ampc.control.limited_mpc import LimitedMPC
 from ampc.control.lqr import SaturatedLQR
 from ampc.control.table import ExpertTable
 from ampc.control.torque_laws import make_torque_law
@@ -28,8 +29,11 @@ from ampc.robots import (
     load_robot,
 )
 from ampc.solvers.double_integrator import JointMPCSettings
+from ampc.solvers.limited_joint_mpc import LimitSettings
 
-ControllerKind = Literal["mpc", "mpc-ipopt", "mpc-observer", "mpc-informed", "lqr", "table", "policy"]
+ControllerKind = Literal[
+    "mpc", "mpc-ipopt", "mpc-limits", "mpc-observer", "mpc-informed", "lqr", "table", "policy"
+]
 
 
 @dataclass(frozen=True)
@@ -68,14 +72,17 @@ class ControllerSettings:
 
     kind: ControllerKind = "mpc"
     """``mpc``: the expert, solved exactly; ``mpc-ipopt``: the same problem by CasADi and IPOPT;
-    ``mpc-observer``: with a disturbance observer; ``mpc-informed``: told the task's plant; ``lqr``: saturated
-    LQR; ``table``: the expert interpolated from a table; ``policy``: an exported network."""
+    ``mpc-limits``: with limits on position and speed; ``mpc-observer``: with a disturbance observer;
+    ``mpc-informed``: told the task's plant; ``lqr``: saturated LQR; ``table``: the expert interpolated from
+    a table; ``policy``: an exported network."""
     mpc: JointMPCSettings = field(default_factory=JointMPCSettings)
     """The optimal control problem that expert, LQR and table share."""
     torque_law: TorqueLawName = "computed-torque"
     """How commands become torques."""
     inverse_kinematics: InverseKinematicsSettings = field(default_factory=InverseKinematicsSettings)
     """How goals become joint references."""
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    """The limits of ``mpc-limits``."""
     observer: ObserverSettings = field(default_factory=ObserverSettings)
     """The disturbance observer of ``mpc-observer``."""
     informed: InformedSettings = field(default_factory=InformedSettings)
@@ -185,6 +192,8 @@ def _build_law(settings: ControllerSettings, robot: Robot, control_period: float
             law = JointMPC(settings.mpc, robot.n_joints, solver="exact")
             law.name = "informed MPC"
             return law
+        case "mpc-limits":
+            return LimitedMPC(settings.mpc, settings.limits, robot)
         case "mpc-observer":
             return ObserverMPC(settings.mpc, settings.observer, robot.n_joints, control_period)
         case "mpc-ipopt":
