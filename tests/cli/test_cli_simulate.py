@@ -1,9 +1,14 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ampc.cli import main
+from ampc.cli.options import Simulate
+from ampc.cli.simulate import _task
 from ampc.report import RenderingUnavailableError
+from ampc.robots import RobotDynamics, load_robot
+from ampc.robots.rest import find_rest
 
 
 def test_flexible_arm_reaches_its_goal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,6 +24,16 @@ def test_softer_links_and_goals_of_the_user(capsys: pytest.CaptureFixture[str]) 
     shown = capsys.readouterr().out
     assert "(0.500, 0.300, 0.500) m" in shown
     assert "within 10 mm at the end  yes" in shown
+
+
+def test_a_goal_of_the_user_has_a_witness_of_its_own() -> None:
+    robot = load_robot("flexible-arm")
+    goal = (0.5, 0.3, 0.5)
+    task = _task(Simulate("flexible-arm", goal=goal), robot, flexible=True)
+    at_rest = find_rest(RobotDynamics(robot), task.witness)
+    np.testing.assert_allclose(RobotDynamics(robot).end_effector(at_rest), goal, atol=1e-3)
+    unreachable = _task(Simulate("flexible-arm", goal=(3.0, 0.0, 0.0)), robot, flexible=True)
+    np.testing.assert_array_equal(unreachable.witness, unreachable.start)
 
 
 def test_goal_in_the_wall_holds_the_arm_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:

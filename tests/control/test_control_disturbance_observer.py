@@ -5,7 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ampc.control.disturbance_observer import DisturbanceObserver, ObserverMPC, ObserverSettings
+from ampc.control.disturbance_observer import (
+    NOISY_SENSORS,
+    DisturbanceObserver,
+    ObserverMPC,
+    ObserverSettings,
+)
 from ampc.control.feedback import Coasts, ObservesCommand, Reference
 from ampc.episodes.rollout import run_episode
 from ampc.episodes.setup import ControllerSettings, EpisodeSetup
@@ -39,7 +44,7 @@ def test_with_exact_sensors_one_step_gives_the_disturbance() -> None:
 
 @pytest.mark.parametrize("noise", [1e-6, 1e-3, 0.3])
 def test_a_constant_disturbance_leaves_no_offset(noise: float) -> None:
-    law = make(ObserverSettings(position_noise=noise, velocity_noise=10 * noise, disturbance_change=0.5))
+    law = make(ObserverSettings(position_noise=noise, velocity_noise=10 * noise, disturbance_change=2.0))
     goal, disturbance = np.array([0.8, -0.4]), np.array([3.0, -20.0])
     law.reset(Reference(np.zeros(3), goal))
     q, dq = np.zeros(2), np.zeros(2)
@@ -54,6 +59,21 @@ def test_noisier_sensors_weigh_less() -> None:
         for noise in (1e-4, 1e-2, 1.0)
     ]
     assert gains[0] > gains[1] > gains[2] > 0.0
+
+
+def test_its_filter_averages_over_the_same_time_at_any_rate() -> None:
+    """Told of ten times the samples, each of ten times the variance, it is as slow as before."""
+    slow = DisturbanceObserver(ObserverSettings(1e-2, 0.1, 3.0), 0.02)
+    fast = DisturbanceObserver(ObserverSettings(1e-2 * 10**0.5, 0.1 * 10**0.5, 3.0), 0.002)
+    for observer, steps in ((slow, 10), (fast, 100)):
+        observer.reset(np.zeros(1), np.zeros(1))
+        q, dq, step = np.zeros(1), np.zeros(1), observer._transition[0, 1]
+        for _ in range(steps):
+            q, dq = q + step * dq + step**2 / 2 * 5.0, dq + step * 5.0
+            observer.predict(np.zeros(1))
+            observer.correct(q, dq)
+    np.testing.assert_allclose(fast.state[2], slow.state[2], rtol=0.05)
+    assert 1.0 < slow.state[2, 0] < 4.99
 
 
 def test_it_is_told_what_was_sent_in_its_place() -> None:
@@ -99,7 +119,7 @@ def test_told_of_the_noise_it_is_calmer_than_the_nominal_mpc(rigid_arm: Robot) -
     steady = {}
     for controller in (
         ControllerSettings(),
-        ControllerSettings(kind="mpc-observer", observer=ObserverSettings(2e-3, 0.2, 0.5)),
+        ControllerSettings(kind="mpc-observer", observer=NOISY_SENSORS),
     ):
         episode = run_episode(*EpisodeSetup(controller=controller).build(), task, 3.0)
         steady[controller.kind] = np.sqrt(np.mean(episode.error[30:] ** 2))

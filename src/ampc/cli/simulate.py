@@ -13,7 +13,7 @@ from ampc.episodes.episode import Episode
 from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.episodes.rollout import run_episode
 from ampc.episodes.setup import EpisodeSetup, RobotSettings
-from ampc.errors import SettingsError
+from ampc.errors import SettingsError, UnreachableGoalError
 from ampc.evaluation import measure
 from ampc.evaluation.metrics import MetricSettings, error_samples, sample_times
 from ampc.plants import PUBLISHED_NOISE
@@ -73,10 +73,14 @@ def _task(options: Simulate, robot: Robot, flexible: bool) -> Task:
         0
     ]
     if options.goal is not None:
-        if flexible:
-            task = dataclasses.replace(task, region="user", goal=np.array(options.goal))
-        else:
-            task = task_for_goal(robot, np.array(options.goal), task.start)
+        goal = np.array(options.goal)
+        try:
+            task = task_for_goal(robot, goal, task.start, task.seed)
+        except UnreachableGoalError:
+            if not flexible:
+                raise
+            # There is no witness; the controller is to show what it does about that.
+            task = dataclasses.replace(task, region="user", goal=goal, witness=task.start)
     noise = PUBLISHED_NOISE if flexible and options.noise else task.variation
     variation = dataclasses.replace(noise, stiffness_scale=options.stiffness_scale, payload=options.payload)
     return dataclasses.replace(task, variation=variation)
