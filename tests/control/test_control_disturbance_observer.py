@@ -67,13 +67,32 @@ def test_its_filter_averages_over_the_same_time_at_any_rate() -> None:
     fast = DisturbanceObserver(ObserverSettings(1e-2 * 10**0.5, 0.1 * 10**0.5, 3.0), 0.002)
     for observer, steps in ((slow, 10), (fast, 100)):
         observer.reset(np.zeros(1), np.zeros(1))
-        q, dq, step = np.zeros(1), np.zeros(1), observer._transition[0, 1]
+        q, dq, step = np.zeros(1), np.zeros(1), observer._period.transition[0, 1]
         for _ in range(steps):
             q, dq = q + step * dq + step**2 / 2 * 5.0, dq + step * 5.0
             observer.predict(np.zeros(1))
             observer.correct(q, dq)
     np.testing.assert_allclose(fast.state[2], slow.state[2], rtol=0.05)
     assert 1.0 < slow.state[2, 0] < 4.99
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.12])
+def test_a_delay_that_it_is_told_of_is_predicted(delay: float) -> None:
+    """On double integrators with that delay, finely stepped."""
+    law = make(ObserverSettings(position_noise=1e-6, velocity_noise=1e-6, input_delay=delay))
+    disturbance, tick = np.array([2.0, -3.0]), 0.01
+    law.reset(Reference(np.zeros(3), np.array([0.8, -0.4])))
+    q, dq, sent = np.zeros(2), np.zeros(2), []
+    for k in range(120):
+        command = law.command(q, dq)
+        if k > 60:
+            np.testing.assert_allclose(law.observer.state[2], disturbance, atol=1e-3)
+        sent.append(command)
+        for i in range(5):
+            now = 5 * k + i - round(delay / tick)
+            acting = (sent[now // 5] if now >= 0 else np.zeros(2)) + disturbance
+            q, dq = q + tick * dq + tick**2 / 2 * acting, dq + tick * acting
+    np.testing.assert_allclose(q, [0.8, -0.4], atol=1e-3)
 
 
 def test_it_is_told_what_was_sent_in_its_place() -> None:
