@@ -4,15 +4,16 @@ import numpy as np
 
 from ampc.arrays import FloatArray
 from ampc.chain.plane import PlanarStatics
+from ampc.chain.statics import rest_shape, rest_shapes
 from ampc.chain.yaw_chain import YawChain
+from ampc.control.rest_feedback import rest_gain
 from ampc.robots import Robot, RobotDynamics
 from ampc.solvers.optimal_control import OptimalControlProblem, Plan
 
-_BRAKING_TIME = 0.1
-"""Time constant with which the motors brake the arm as if it were rigid [s]; with this damping the motors
-also take up the slowest vibration of the links."""
-_HOLDING_TIME = 0.2
-"""Time constant with which a deviation from the place that is held goes back [s]."""
+_WEIGHTS = (100.0, 1.0, 1.0)
+"""Of the motors' positions [1/rad^2], velocities [s^2/rad^2] and torques [1/(N m)^2]."""
+_GAINS = 3
+"""Shapes between start and goal for which feedback is prepared."""
 _STOPPED = 0.1
 """Speed of all motors below which the place is held [rad/s]."""
 _LOST = 0.3
@@ -20,12 +21,30 @@ _LOST = 0.3
 
 
 class Brake:
-    """Stops an arm by damping at the motors, against gravity, and then holds it where it stopped."""
+    """Stops an arm against gravity by feedback at the motors, and then holds it where it stopped.
 
-    def __init__(self, robot: Robot) -> None:
-        """Prepare for a robot."""
-        self._robot, self._dynamics = robot, RobotDynamics(robot)
+    The feedback is an LQR: damping that knows of links and sampling only as an inertia would shake a real
+    strip, the piece of which next to a motor weighs next to nothing.
+    """
+
+    def __init__(self, robot: Robot, period: float) -> None:
+        """Prepare for a robot, around its home.
+
+        Args:
+            robot: The arm.
+            period: Time for which a torque is held [s].
+        """
+        self._robot, self._period = robot, period
+        self._dynamics, self._chain = RobotDynamics(robot), YawChain.from_robot(robot)
         self._held: FloatArray | None = None
+        self.prepare(robot.home[robot.actuated], robot.home[robot.actuated])
+
+    def prepare(self, start: FloatArray, goal: FloatArray) -> None:
+        """Compute feedback for motor positions (m,) [rad] between start and goal."""
+        motors = np.linspace(start, goal, _GAINS)
+        shapes = rest_shapes(self._chain, motors)
+        self._places = motors
+        self._gains = [rest_gain(self._chain, self._dynamics, q, self._period, _WEIGHTS) for q in shapes]
 
     def release(self) -> None:
         """Forget the place that is held."""
@@ -34,23 +53,20 @@ class Brake:
     def gravity_torque(self, q: FloatArray) -> FloatArray:
         """Torque of the motors against gravity (m,) [N m] at joint positions (n,) [rad]."""
         still = np.zeros_like(q)
-        return self._dynamics.inverse_dynamics(q, still, still)[self._robot.actuated]
+        return np.asarray(self._dynamics.inverse_dynamics(q, still, still)[self._robot.actuated])
 
-    def torque(self, q: FloatArray, dq: FloatArray) -> FloatArray:
-        """Torque (m,) [N m] at an estimated state, each (n,); not cut to the limits."""
-        motors = self._robot.actuated
-        if self._held is None and np.abs(dq[motors]).max() < _STOPPED:
-            self._held = q[motors].copy()
-        held = q[motors] if self._held is None else self._held
-        return self.gravity_torque(q) + self.towards(q, dq, held, np.zeros_like(held))
+    def torque(self, x: FloatArray) -> FloatArray:
+        """Torque (m,) [N m] at an estimated state (2n,); not cut to the limits."""
+        n, motors = self._robot.n_joints, self._robot.actuated
+        if self._held is None and np.abs(x[n + motors]).max() < _STOPPED:
+            self._held = rest_shape(self._chain, x[motors])
+        target = x[:n] if self._held is None else self._held
+        return self.gravity_torque(x[:n]) + self.feedback(x, np.concatenate([target, np.zeros(n)]))
 
-    def towards(
-        self, q: FloatArray, dq: FloatArray, position: FloatArray, velocity: FloatArray
-    ) -> FloatArray:
-        """Feedback torque (m,) [N m] towards positions and velocities of the motors (m,)."""
-        motors = self._robot.actuated
-        damping = np.diag(self._dynamics.mass_matrix(q))[motors] / _BRAKING_TIME
-        return np.asarray(damping * ((position - q[motors]) / _HOLDING_TIME + (velocity - dq[motors])))
+    def feedback(self, x: FloatArray, target: FloatArray) -> FloatArray:
+        """Torque (m,) [N m] that drives a state towards a target, each (2n,)."""
+        nearest = np.argmin(np.abs(self._places - x[self._robot.actuated]).max(axis=1))
+        return np.asarray(self._gains[nearest] @ (target - x))
 
 
 class LastPlan:
@@ -66,7 +82,7 @@ class LastPlan:
         self._times, self._period = problem.times, period
         self._motors, self._n = problem.robot.actuated, problem.robot.n_joints
         self._obstacles = problem.robot.obstacles
-        self._plane = PlanarStatics(YawChain.from_robot(problem.robot).parameters)
+        self._plane = PlanarStatics(problem.chain.parameters)
         self.forget()
 
     def forget(self) -> None:
@@ -94,18 +110,17 @@ class LastPlan:
         points = self._plane.positions(q[:, 0], self._plane.angles(q[:, 1:]))
         return min((float(each.distance(points).min()) for each in self._obstacles), default=np.inf)
 
-    def at_hand(self, q: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray] | None:
-        """Torque (m,), motor positions (m,) and velocities (m,) now.
+    def at_hand(self, x: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+        """Torque (m,) and state (2n,) that the plan has now.
 
-        None if the plan is over, or the arm at joint positions (n,) is not where the plan has it.
+        None if the plan is over, or the arm at state x (2n,) is not where the plan has it.
         """
         if self._plan is None or self.over:
             return None
         time = self._passed * self._period
         k = int(np.searchsorted(self._times, time + 1e-9, side="right")) - 1
         share = (time - self._times[k]) / (self._times[k + 1] - self._times[k])
-        x = (1.0 - share) * self._plan.x[k] + share * self._plan.x[k + 1]
-        position, velocity = x[self._motors], x[self._n + self._motors]
-        if np.abs(position - q[self._motors]).max() > _LOST:
+        planned = (1.0 - share) * self._plan.x[k] + share * self._plan.x[k + 1]
+        if np.abs(planned - x)[self._motors].max() > _LOST:
             return None
-        return self._plan.u[k], position, velocity
+        return self._plan.u[k], planned

@@ -58,7 +58,7 @@ class FlexibleArmController(ABC):
         self._robot = robot
         self._filter = ExtendedKalmanFilter(robot, settings.estimator, control_period)
         self._choice = ReferenceChoice(robot, settings.route_margin)
-        self._brake = Brake(robot)
+        self._brake = Brake(robot, control_period)
         self._stuck = StuckDetector(settings.stuck, control_period)
         self._writer = StateWriter(robot)
         zero = np.zeros(robot.n_actuated)
@@ -109,14 +109,23 @@ class FlexibleArmController(ABC):
             torque = self._decide(measurement, faults)
         except Exception as error:  # whatever happens, the arm must be left with a safe torque
             faults.append(f"the controller failed: {error or type(error).__name__}")
-            estimate = self.estimate
-            torque = np.zeros_like(self._torque) if estimate is None else self._fallback(estimate, faults)
+            torque = self._last_resort(faults)
         if not np.isfinite(torque).all():
             faults.append("torque is not finite: arm is held up as it was")
             torque = self._gravity
         self._torque = np.clip(torque, *self._robot.torque_limits.T)
         self._note(self._torque, faults)
         return self._torque.copy()
+
+    def _last_resort(self, faults: list[str]) -> FloatArray:
+        """Torque (m,) [N m] where the controller's own steps raise errors."""
+        if self.estimate is None:
+            return np.zeros_like(self._torque)
+        try:
+            return self._fallback(self.estimate, faults)
+        except Exception as error:  # an estimate with which not even braking works
+            faults.append(f"the arm is held up as it was: {error or type(error).__name__}")
+            return self._gravity
 
     def _note(self, torque: FloatArray, faults: list[str]) -> None:
         """Write down what this step did."""
@@ -134,7 +143,7 @@ class FlexibleArmController(ABC):
         if self.estimate is None:
             return np.zeros_like(self._torque)
         if situation is None:
-            return self._brake.torque(self.estimate.q, self.estimate.dq)
+            return self._brake.torque(self.estimate.x)
         torque = self._torque_for(self.estimate, situation, faults)
         if torque is None:
             return self._fallback(self.estimate, faults)
@@ -148,10 +157,12 @@ class FlexibleArmController(ABC):
     def _fallback(self, estimate: Estimate, faults: list[str]) -> FloatArray:
         """Torque (m,) [N m] in place of the controller's own."""
         faults.append("braking")
-        return self._brake.torque(estimate.q, estimate.dq)
+        return self._brake.torque(estimate.x)
 
-    def _begin(self, branch: Branch) -> None:
+    def _begin(self, branch: Branch, estimate: Estimate) -> None:
         """A branch was chosen: what follows is to lead there."""
+        motors = self._robot.actuated
+        self._brake.prepare(estimate.q[motors], branch.reference[motors])
         self.reference, self._reference_scale = branch.reference, np.inf
 
     def _perceive(self, measurement: Measurement, faults: list[str]) -> Situation | None:
@@ -196,8 +207,7 @@ class FlexibleArmController(ABC):
         motors = self._robot.actuated
         if not self._branches:
             self._branches = self._choice.branches(estimate.q[motors])
-            self._begin(self._branches[0])
-        distance = float(np.linalg.norm(estimate.end_effector - self._choice.goal))
-        if self._stuck.update(distance, float(np.abs(estimate.dq[motors]).max())) and len(self._branches) > 1:
+            self._begin(self._branches[0], estimate)
+        if self._stuck.update(estimate.end_effector, self._choice.goal) and len(self._branches) > 1:
             self._branches.append(self._branches.pop(0))
-            self._begin(self._branches[0])
+            self._begin(self._branches[0], estimate)

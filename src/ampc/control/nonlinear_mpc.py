@@ -97,13 +97,12 @@ class NonlinearMPCController(FlexibleArmController):
 
     def _fallback(self, estimate: Estimate, faults: list[str]) -> FloatArray:
         """Torque (m,) of the last plan or, without one, of braking."""
-        q, dq = estimate.q, estimate.dq
-        at_hand = self._last_plan.at_hand(q)
+        at_hand = self._last_plan.at_hand(estimate.x)
         if at_hand is None:
             return super()._fallback(estimate, faults)
         faults.append("following the last one")
-        torque, position, velocity = at_hand
-        return torque + self._brake.towards(q, dq, position, velocity)
+        torque, planned = at_hand
+        return torque + self._brake.feedback(estimate.x, planned)
 
     def _note(self, torque: FloatArray, faults: list[str]) -> None:
         super()._note(torque, faults)
@@ -112,9 +111,9 @@ class NonlinearMPCController(FlexibleArmController):
                 self.last_step, solve_seconds=self.plan.seconds, iterations=self.plan.iterations
             )
 
-    def _begin(self, branch: Branch) -> None:
+    def _begin(self, branch: Branch, estimate: Estimate) -> None:
         """Make the margins fit the branch and begin a new plan."""
-        super()._begin(branch)
+        super()._begin(branch, estimate)
         settings = self._settings
         usual = np.resize(
             [*settings.problem.margins, *[settings.problem.margins[-1]] * len(branch.clearance)],

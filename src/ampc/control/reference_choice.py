@@ -78,9 +78,12 @@ class ReferenceChoice:
         try:
             self._equilibria = self._statics[_NOMINAL].solve(goal)
         except UnreachableGoalError as error:
-            self._equilibria = [self._statics[_NOMINAL].nearest(goal)]
-            self.goal = self._dynamics.end_effector(self._equilibria[0].q)
-            self.objection = str(error)
+            nearest = self._statics[_NOMINAL].nearest(goal)
+            self.goal, self.objection = self._dynamics.end_effector(nearest.q), str(error)
+            try:
+                self._equilibria = self._statics[_NOMINAL].solve(self.goal)
+            except UnreachableGoalError:
+                self._equilibria = [nearest]
 
     def branches(self, start: FloatArray) -> list[Branch]:
         """Ways to the goal from motor positions (m,) [rad], the best first; at least one."""

@@ -3,13 +3,13 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.linalg import solve_discrete_are
 
 from ampc.arrays import FloatArray
 from ampc.chain import YawChain
 from ampc.chain.statics import Equilibrium, StaticEquilibrium
 from ampc.control.controller import StepRecord
 from ampc.control.estimator import Estimate, EstimatorSettings, ExtendedKalmanFilter, MeasurementError
+from ampc.control.rest_feedback import rest_gain
 from ampc.control.rest_path import MotionSettings, RestPath, Route
 from ampc.control.rest_routes import choose_plan, nearest_turn
 from ampc.errors import RobotError, SettingsError, UnreachableGoalError
@@ -193,7 +193,13 @@ class RestController:
             softer_route = Route(start, self._softer_goal(plan.reference), route.bow)
         path = RestPath(self._chains[0], robot, route, settings.motion)
         indices = np.linspace(0, len(path.q) - 1, _GAINS).round().astype(int)
-        self._gains = np.array([self._lqr(path.q[i]) for i in indices])
+        weights = settings.position_weight, settings.velocity_weight, settings.torque_weight
+        self._gains = np.array(
+            [
+                rest_gain(self._chains[0], self._dynamics, path.q[i], self.control_period, weights)
+                for i in indices
+            ]
+        )
         return path, RestPath(self._chains[1], robot, softer_route, settings.motion)
 
     def _softer_goal(self, reference: FloatArray) -> FloatArray:
@@ -203,21 +209,6 @@ class RestController:
         near = [q for q in candidates if np.abs(q - reference)[motors].max() < _SAME_BRANCH]
         best = min(near, key=lambda q: float(np.abs(q - reference).max()), default=reference)
         return best[motors]
-
-    def _lqr(self, q: FloatArray) -> FloatArray:
-        """Gain (m, 2n) of the discrete-time LQR about a shape at rest."""
-        settings, n, motors = self._settings, self._robot.n_joints, self._robot.actuated
-        state, still = np.concatenate([q, np.zeros(n)]), np.zeros(n)
-        torque = self._dynamics.inverse_dynamics(q, still, still)[motors]
-        _, A, B = self._chains[0].step_with_sensitivities(
-            state, torque, self.control_period, scheme="radau", substeps=1
-        )
-        # The Riccati equation wants every state weighted, however little.
-        weights = np.full(2 * n, 1e-6 * settings.position_weight)
-        weights[motors], weights[n + motors] = settings.position_weight, settings.velocity_weight
-        R = settings.torque_weight * np.eye(len(motors))
-        cost_to_go = solve_discrete_are(A, B, np.diag(weights), R)
-        return np.asarray(np.linalg.solve(R + B.T @ cost_to_go @ B, B.T @ cost_to_go @ A))
 
     def _gain(self, progress: float) -> FloatArray:
         position = progress * (_GAINS - 1)

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from ampc.arrays import FloatArray
+
 
 @dataclass(frozen=True)
 class StuckSettings:
@@ -9,14 +13,17 @@ class StuckSettings:
 
     distance: float = 0.01
     """The end effector is further than this from its goal [m],"""
-    speed: float = 0.05
-    """no joint with a motor moves faster than this [rad/s],"""
+    room: float = 0.01
+    """and has not moved further than this [m]"""
     time: float = 0.4
-    """and both for this long [s]."""
+    """for this long [s]."""
 
 
 class StuckDetector:
-    """Counts how long the arm has been still and away from its goal."""
+    """Counts how long the end effector has been in one place away from its goal.
+
+    It looks at places, not speeds: estimated speeds of light links are noisy.
+    """
 
     def __init__(self, settings: StuckSettings, period: float) -> None:
         """Start counting.
@@ -30,19 +37,18 @@ class StuckDetector:
 
     def forget(self) -> None:
         """Start over."""
+        self._place: FloatArray = np.full(3, np.inf)
         self._still = 0.0
 
-    def update(self, distance: float, speed: float) -> bool:
-        """Whether the arm is stuck; it counts anew after that.
-
-        Args:
-            distance: Of the end effector from the goal [m].
-            speed: Of the fastest joint with a motor [rad/s].
-        """
+    def update(self, end_effector: FloatArray, goal: FloatArray) -> bool:
+        """Whether the arm is stuck, given end effector and goal (3,) [m]; it counts anew after that."""
         settings = self._settings
-        away = distance > settings.distance and speed < settings.speed
-        self._still = self._still + self._period if away else 0.0
-        if self._still < settings.time:
+        away = np.linalg.norm(end_effector - goal) > settings.distance
+        if not away or np.linalg.norm(end_effector - self._place) > settings.room:
+            self._place, self._still = end_effector.copy(), 0.0
             return False
-        self._still = 0.0
+        self._still += self._period
+        if self._still < settings.time - 1e-9:
+            return False
+        self.forget()
         return True
