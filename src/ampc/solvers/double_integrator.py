@@ -16,7 +16,8 @@ class JointMPCSettings:
     horizon: int = 20
     """Number of inputs that are planned, N."""
     step: float = 0.05
-    """Time step of the prediction [s]; the control period."""
+    """Time step of the prediction [s]: the control period of the specification's 20 Hz loop. A faster loop
+    may solve the same problem; what counts is that horizon x step is about 1 s."""
     position_weight: float = 100.0
     """Stage weight of the position error [1/rad^2]."""
     velocity_weight: float = 0.1
