@@ -27,8 +27,8 @@ from ampc.report.studies import Panel, Point, draw_panels
 
 SEGMENTS = (0, 1, 2, 3, 5, 10)
 REFERENCE = 2
-TASKS, CHUNK = 40, 5
-SLOW, SLOW_TASKS = 10, 10
+TASKS, CHUNK = 20, 5
+SLOW, SLOW_TASKS = 10, 5
 """The slowest model, and the number of tasks that it gets of each region."""
 PUBLISHED = {3: (1.008, 0.955, 1.653, 1.589), 5: (1.026, 0.974, 2.950, 2.940)}
 """d, t, mean and maximum time relative to 2 segments, by number of segments."""
