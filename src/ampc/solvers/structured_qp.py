@@ -1,86 +1,24 @@
-"""Quadratic programs of optimal control, solved in C by an interior-point method with a Riccati factorisation."""
+"""Quadratic programs of optimal control, solved in C by an interior-point method with Riccati recursion."""
 
 import ctypes
-import functools
-from ctypes import POINTER, c_double, c_int, c_long
-from dataclasses import dataclass, field
-from enum import IntEnum
+from ctypes import POINTER, c_double, c_int
+from dataclasses import dataclass
 
 import numpy as np
 
 from ampc.arrays import FloatArray
-from ampc.chain.library import load_library
 from ampc.errors import SolverError
-
-VERSION = 3
-"""``QP_VERSION`` of src/qp.h that this module is written for."""
-
-_SIZES = ("horizon", "states", "inputs", "bounds", "rows", "unused")
-_DATA = (
-    "x0", "dynamics", "offset", "hessian", "gradient", "matrix", "lower", "upper", "l1", "l2",
-)  # fmt: skip
-_SOLUTION = ("z", "costate", "multiplier", "slack")
-_RESIDUALS = ("stationarity", "dynamics", "limits", "complementarity")
-
-
-class CSize(ctypes.Structure):
-    """``QPSize`` of qp.h."""
-
-    _fields_ = tuple((name, c_int) for name in _SIZES)
-
-
-class CProblem(ctypes.Structure):
-    """``QPProblem`` of qp.h."""
-
-    _fields_ = (
-        ("size", CSize),
-        ("bounded", POINTER(c_int)),
-        ("rows_at", POINTER(c_int)),
-        *((name, POINTER(c_double)) for name in _DATA),
-    )
-
-
-class CSolution(ctypes.Structure):
-    """``QPSolution`` of qp.h."""
-
-    _fields_ = tuple((name, POINTER(c_double)) for name in _SOLUTION)
-
-
-class CSettings(ctypes.Structure):
-    """``QPSettings`` of qp.h."""
-
-    _fields_ = (
-        ("max_iterations", c_int),
-        ("warm", c_int),
-        ("tolerance", c_double),
-        ("negligible", c_double),
-        ("barrier", c_double),
-    )
-
-
-class CResult(ctypes.Structure):
-    """``QPResult`` of qp.h."""
-
-    _fields_ = (("status", c_int), ("iterations", c_int), *((name, c_double) for name in _RESIDUALS))
-
-
-class QPStatus(IntEnum):
-    """How a solve ended."""
-
-    OK = 0
-    """All residuals of the problem as given are within the tolerance."""
-    MAX_ITERATIONS = 1
-    """They are not, after the largest number of iterations."""
-    NOT_FINITE = 2
-    """Data, or what became of them, are NaN or too large."""
-    BAD_ARGUMENT = 3
-    """Sizes or settings are out of range, or penalties negative."""
-    NUMERICAL = 4
-    """No progress is possible any more; as with an indefinite Hessian."""
-    INFEASIBLE = 5
-    """The hard limits contradict each other or the dynamics."""
-    UNBOUNDED = 6
-    """The cost falls without end."""
+from ampc.solvers.structured_qp_library import (
+    RESIDUALS,
+    SOLUTION,
+    CProblem,
+    CResult,
+    CSettings,
+    CSize,
+    CSolution,
+    load_qp,
+)
+from ampc.solvers.structured_qp_problem import Limits, QPSolution, QPStatus, StructuredQP
 
 
 @dataclass(frozen=True)
@@ -97,119 +35,8 @@ class QPSettings:
     """Complementarity that a start aims at, in units of the cost; 0: chosen by the solver."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Limits of each stage's inputs, states or rows, arrays (stages, number); infinite ones do not exist."""
-
-    lower: FloatArray
-    """Lower limits."""
-    upper: FloatArray
-    """Upper limits; equal to the lower ones: an equality."""
-    l1: FloatArray | float = np.inf
-    """Cost per violation; infinite: the limit is hard."""
-    l2: FloatArray | float = 0.0
-    """Cost per half the squared violation; not used by hard limits."""
-
-
-@dataclass(frozen=True)
-class StructuredQP:
-    """Minimise sum_k 1/2 z_k' H_k z_k + g_k' z_k + penalties, z = [x, u], x_{k+1} = A_k x_k + B_k u_k + c_k.
-
-    With N steps, n states, m inputs: stages 0 to N, without an input at the last one. States are limited from
-    stage 1 on. Rows of stage k are C_k x_k + D_k u_k.
-    """
-
-    A: FloatArray
-    """(N, n, n)"""
-    B: FloatArray
-    """(N, n, m)"""
-    c: FloatArray
-    """(N, n)"""
-    x0: FloatArray
-    """(n,)"""
-    Q: FloatArray
-    """(N + 1, n, n), symmetric; with R and S positive semidefinite"""
-    R: FloatArray
-    """(N, m, m)"""
-    q: FloatArray
-    """(N + 1, n)"""
-    r: FloatArray
-    """(N, m)"""
-    S: FloatArray | None = None
-    """(N, m, n): cost u' S x"""
-    input_limits: Limits | None = None
-    """Of u, (N, m)."""
-    bounded: tuple[int, ...] = ()
-    """State variables with limits."""
-    state_limits: Limits | None = None
-    """Of those, (N, number): at stages 1 to N."""
-    C: FloatArray | None = None
-    """(N + 1, rows, n)"""
-    D: FloatArray | None = None
-    """(N, rows, m)"""
-    row_limits: Limits | None = None
-    """Of the rows, (N + 1, rows)."""
-
-
-@dataclass(frozen=True)
-class QPSolution:
-    """What a solve returned; to be used only if the status is OK."""
-
-    status: QPStatus
-    iterations: int
-    x: FloatArray
-    """(N + 1, n)"""
-    u: FloatArray
-    """(N, m)"""
-    costate: FloatArray
-    """(N + 1, n): derivative of the optimal cost by x0 and by each c_k."""
-    input_multiplier: FloatArray
-    """(N, m): of the lower limits less that of the upper ones."""
-    state_multiplier: FloatArray
-    """(N, number of bounded variables)"""
-    row_multiplier: FloatArray
-    """(N + 1, rows)"""
-    row_slack: FloatArray
-    """(N + 1, rows): violation of soft rows."""
-    residuals: dict[str, float] = field(default_factory=dict)
-    """Largest residuals, each relative to what the tolerance refers to."""
-
-
 def _pad(number: int) -> int:
     return (number + 3) // 4 * 4
-
-
-@functools.cache
-def _functions() -> ctypes.CDLL:
-    """The library with the types of this module's functions set.
-
-    Raises:
-        SolverError: It was not built, or is of another version.
-    """
-    try:
-        library = load_library()
-        version = library.qp_version()
-    except (OSError, AttributeError) as error:
-        raise SolverError(
-            "the compiled library with the QP solver is missing; install a C compiler (such as gcc) and then "
-            f"this package again ({error})"
-        ) from error
-    if version != VERSION:
-        raise SolverError(
-            f"the QP solver has version {version} instead of {VERSION}; install the package again"
-        )
-    array, problem = ctypes.c_void_p, POINTER(CProblem)
-    library.qp_workspace_size.argtypes = [POINTER(CSize)]
-    library.qp_workspace_size.restype = c_long
-    library.qp_solve.argtypes = [
-        problem, POINTER(CSettings), POINTER(CSolution), POINTER(CResult), array
-    ]  # fmt: skip
-    library.qp_factorise.argtypes = [problem, array]
-    library.qp_perturb.argtypes = [problem, *[array] * 6]
-    library.qp_perturb.restype = None
-    library.qp_first_gain.argtypes = [problem, array, array]
-    library.qp_first_gain.restype = None
-    return library
 
 
 class StructuredQPSolver:
@@ -236,14 +63,14 @@ class StructuredQPSolver:
         rows: int = 0,
         settings: QPSettings | None = None,
     ) -> None:
-        self._library = _functions()
+        self._library = load_qp()
         self.settings = settings or QPSettings()
         self._size = CSize(horizon, states, inputs, len(bounded), rows, 0)
         length = self._library.qp_workspace_size(ctypes.byref(self._size))
         if length < 0:
             raise SolverError(
-                f"no QP with {horizon} steps, {states} states, {inputs} inputs, {len(bounded)} bounds and {rows} "
-                "rows: sizes have to be positive and are limited, see solvers/src/qp.h"
+                f"no QP with {horizon} steps, {states} states, {inputs} inputs, {len(bounded)} bounds and "
+                f"{rows} rows: sizes have to be positive and are limited, see solvers/src/qp.h"
             )
         self.horizon, self.states, self.inputs, self.bounded, self.rows = (
             horizon,
@@ -258,10 +85,10 @@ class StructuredQPSolver:
         self._limits = slice(0, m), slice(_pad(m), _pad(m) + len(bounded)), slice(bounds, bounds + rows)
         W, X, L = _pad(m) + _pad(n), _pad(n), bounds + _pad(rows)
         shapes = {
-            "x0": (n,), "dynamics": (N, n, W), "offset": (N, X), "hessian": (N + 1, W, W), "gradient": (N + 1, W),
-            "matrix": (N + 1, _pad(rows), W), "lower": (N + 1, L), "upper": (N + 1, L), "l1": (N + 1, L),
-            "l2": (N + 1, L), "z": (N + 1, W), "costate": (N + 1, X), "multiplier": (N + 1, 2, L),
-            "slack": (N + 1, 2, L),
+            "x0": (n,), "dynamics": (N, n, W), "offset": (N, X), "hessian": (N + 1, W, W),
+            "gradient": (N + 1, W), "matrix": (N + 1, _pad(rows), W), "z": (N + 1, W), "costate": (N + 1, X),
+            "multiplier": (N + 1, 2, L), "slack": (N + 1, 2, L),
+            **{name: (N + 1, L) for name in ("lower", "upper", "l1", "l2")},
         }  # fmt: skip
         self._arrays = {name: np.zeros(shape) for name, shape in shapes.items()}
         self._work = np.zeros(length)
@@ -269,7 +96,7 @@ class StructuredQPSolver:
         self._problem = CProblem(size=self._size, bounded=self._bounded.ctypes.data_as(POINTER(c_int)))
         self._solution = CSolution()
         for name, array in self._arrays.items():
-            target = self._solution if name in _SOLUTION else self._problem
+            target = self._solution if name in SOLUTION else self._problem
             setattr(target, name, array.ctypes.data_as(POINTER(c_double)))
 
     def solve(self, problem: StructuredQP, warm: bool = False) -> QPSolution:
@@ -311,7 +138,7 @@ class StructuredQPSolver:
             state_multiplier=of_states[1:].copy(),
             row_multiplier=of_rows.copy(),
             row_slack=arrays["slack"].sum(axis=1)[:, self._limits[2]],
-            residuals={name: getattr(result, name) for name in _RESIDUALS},
+            residuals={name: getattr(result, name) for name in RESIDUALS},
         )
 
     def factorise(self) -> None:

@@ -12,12 +12,25 @@
 #define INLINE inline
 #define NOT_INLINE
 #endif
-#define PROXIMAL 1e-8     /* of the proximal method, relative to the largest curvature; primal where there is none, dual */
+#define PROXIMAL 1e-10    /* of the proximal method, relative to the largest curvature; primal where there is none, dual */
 #define COMPARABLE 1e-4   /* least scale of a residual's entry beside that of the largest */
-#define ROUNDING 1e-14    /* gradients this small beside curvature times limits are taken for 0 */
+#define ROUNDING 1e-16    /* residuals this small beside curvature times limits are taken for 0 */
+#define SINGULAR 1e-14    /* pivots this small beside the curvature are replaced */
 #define STIFF 1e4         /* weight of limits that are met, in derivatives, relative to the curvature */
 #define NEAR 0.02         /* distance that hard limits are kept at first, relative to their range */
+#define PATIENCE 15       /* iterations with the corrector in full, and again with less of it */
+#define DEEPEST 1e-9      /* least complementarity to aim at, relative to the tolerance */
+#define SHORT 0.1         /* steps for which the corrector is left out */
+#define CENTRING 0.3      /* complementarity aimed at then, relative to that at hand */
 #define BOUNDARY 0.995    /* part of the longest step that is gone */
+
+/* The iterations of the loop that follows do not depend on each other. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define INDEPENDENT
+#endif
+
 #define SMALLEST 1e-150 /* keeps divisions by what may be zero finite */
 
 #include "qp_work.h"
@@ -26,9 +39,8 @@
 
 typedef struct {
   int states; /* 0: any */
-  int (*factorise)(const Work *);
-  void (*backward)(const Work *, double, int);
-  void (*forward)(const Work *, double, int, int);
+  int (*down)(const Work *, const Sweep *);
+  void (*up)(const Work *, Sweep *);
   void (*measure)(const Work *);
   double (*residuals)(const Work *);
 } Kernel;
@@ -69,87 +81,100 @@ static int exists(const Work *w, const int k, const int i) {
   return i - w->U - w->B < rows_at(w->problem, k);
 }
 
-/* Largest entry of the row of limit i. */
+/* Largest entry of the row of limit i; 1 for an empty one. */
 static double row_size(const Work *w, const int k, const int i) {
   if (i < w->U + w->B) return 1.0;
   const double *row = w->problem->matrix + ((size_t)k * w->R + (i - w->U - w->B)) * w->W;
-  double size[4] = {SMALLEST, 0.0, 0.0, 0.0};
+  double sizes[4] = {0.0};
   for (int j = 0; j < w->W; j += 4)
-    for (int v = 0; v < 4; v++) size[v] = larger(fabs(row[j + v]), size[v]);
-  return largest(4, size);
+    for (int v = 0; v < 4; v++) sizes[v] = larger(fabs(row[j + v]), sizes[v]);
+  const double size = largest(4, sizes);
+  return size > SMALLEST ? size : 1.0;
+}
+
+/* Set lane i of a side to limit `at` of the problem, b below or -b above; returns a QPStatus. */
+static int set_side(const Work *w, Side *side, const int i, const size_t at, const double row, const double extent) {
+  const QPProblem *problem = w->problem;
+  const double low = problem->lower[at], high = problem->upper[at], range = high - low;
+  const double b = side->sign < 0.0 ? -high : low, l1 = problem->l1[at], l2 = problem->l2[at];
+  const int hard = l1 == INFINITY;
+  if (!(low < INFINITY) || !(high > -INFINITY) || !(l1 >= 0.0)) return QP_BAD_ARGUMENT;
+  if (!hard && !(l2 >= 0.0 && l2 < INFINITY)) return QP_BAD_ARGUMENT;
+  if (hard && low > high) return QP_INFEASIBLE;
+  /* An equality is one side; without penalties there is none. */
+  if (hard ? side->sign < 0.0 && range == 0.0 : l1 == 0.0 && l2 == 0.0) return QP_OK;
+  side->bound[i] = b;
+  side->equal[i] = hard && range == 0.0;
+  side->on[i] = 1.0 - side->equal[i];
+  side->soften[i] = PROXIMAL * row * row / w->curvature[0];
+  side->least[i] = NEAR * (range < INFINITY ? range : fabs(b) + row * extent);
+  if (!hard) {
+    side->soft[i] = 1.0;
+    side->l1[i] = l1;
+    side->l2[i] = l2;
+  }
+  return QP_OK;
 }
 
 /* Collect the sides that exist. */
 static int gather(const Work *w) {
   const QPProblem *problem = w->problem;
-  double extent = SMALLEST;
-  for (int i = 0; i < problem->size.states; i++) extent = larger(fabs(problem->x0[i]), extent);
+  const double extent = largest_magnitude((size_t)problem->size.states, problem->x0);
   Side *side = w->sides;
   for (int k = 0; k <= w->N; k++) {
     w->first[k] = (int)(side - w->sides);
-    for (int position = 0; position < w->L; position += 4)
+    for (int position = 0; position < w->L; position += 4) {
+      const size_t start = (size_t)k * w->L + position;
+      double rows[4] = {1.0, 1.0, 1.0, 1.0};
+      int exist[4];
+      for (int i = 0; i < 4; i++) {
+        exist[i] = exists(w, k, position + i);
+        if (exist[i]) rows[i] = row_size(w, k, position + i);
+      }
       for (int upper = 0; upper < 2; upper++) {
-        const double sign = upper ? -1.0 : 1.0;
-        int any = 0;
+        const double *edge = (upper ? problem->upper : problem->lower) + start, none = upper ? INFINITY : -INFINITY;
+        double any = 0.0;
+        side->sign = upper ? -1.0 : 1.0;
+        side->position = position;
         for (int i = 0; i < 4; i++) {
-          const size_t at = (size_t)k * w->L + position + i;
           side->on[i] = side->soft[i] = side->equal[i] = side->bound[i] = side->l1[i] = side->l2[i] = 0.0;
           side->least[i] = side->soften[i] = 1.0;
-          if (!exists(w, k, position + i)) continue;
-          const double low = problem->lower[at], high = problem->upper[at], b = upper ? -high : low;
-          const double l1 = problem->l1[at], l2 = problem->l2[at];
-          if (!(low < INFINITY) || !(high > -INFINITY) || !(l1 >= 0.0)) return QP_BAD_ARGUMENT;
-          if (b == -INFINITY) continue;
-          const int hard = l1 == INFINITY;
-          if (!hard && !(l2 >= 0.0 && l2 < INFINITY)) return QP_BAD_ARGUMENT;
-          if (hard && low > high) return QP_INFEASIBLE;
-          if (hard ? upper && low == high : l1 == 0.0 && l2 == 0.0) continue;
-          any = 1;
-          side->bound[i] = b;
-          side->equal[i] = hard && low == high;
-          side->on[i] = 1.0 - side->equal[i];
-          side->soft[i] = !hard;
-          const double row = row_size(w, k, position + i), range = high - low;
-          side->soften[i] = PROXIMAL * row * row / w->curvature[0];
-          side->least[i] = NEAR * (range < INFINITY ? range : fabs(b) + row * extent);
-          if (!hard) {
-            side->l1[i] = l1;
-            side->l2[i] = l2;
-          }
+          if (!exist[i] || edge[i] == none) continue;
+          const int status = set_side(w, side, i, start + i, rows[i], extent);
+          if (status != QP_OK) return status;
+          any += side->on[i] + side->equal[i];
         }
-        if (!any) continue;
-        side->sign = sign;
-        side->position = position;
-        side++;
+        if (any > 0.0) side++;
       }
+    }
   }
   w->first[w->N + 1] = (int)(side - w->sides);
   return QP_OK;
 }
-
-/* All sides of a stage, and where its part of an array of limits begins. */
-#define EACH_SIDE(w, k, side) for (Side *side = (w)->sides + (w)->first[k]; side < (w)->sides + (w)->first[k + 1]; side++)
-#define AT(w, array, k) ((w)->array + (size_t)(k) * (w)->L)
 
 static void zero(double *values, const size_t count) {
   for (size_t i = 0; i < count; i++) values[i] = 0.0;
 }
 
 /* Sizes of the terms in each entry of the residuals, and not much less than the largest ones nor less than what matters
- * beside the limits. */
-static void scale_residuals(const Work *w, const double negligible) {
+ * beside the limits; returns the last two. */
+static double scale_residuals(const Work *w, const double negligible, const double tolerance) {
   double gradient = larger(largest(w->W, w->gradient), negligible), variable = largest(w->W, w->variable), limit = variable;
   for (const Side *side = w->sides; side < w->sides + w->first[w->N + 1]; side++)
     for (int i = 0; i < 4; i++) limit = larger(fabs(side->bound[i]), limit);
-  const double least = larger(COMPARABLE * gradient, larger(negligible, ROUNDING * w->curvature[0] * limit));
+  const double least = larger(COMPARABLE * gradient, larger(negligible, ROUNDING / tolerance * w->curvature[0] * limit));
   for (int j = 0; j < w->W; j++) {
     w->gradient[j] = larger(w->gradient[j], least) + SMALLEST;
     w->variable[j] = larger(w->variable[j], COMPARABLE * variable) + SMALLEST;
   }
+  return least + SMALLEST;
 }
 
+#include "qp_certificates.h"
+
 /* All residuals at the iterate, from the data, relative. Returns 0, or NaN if something is not finite. */
-static double evaluate(const Work *w, const Kernel *kernel, const double negligible, QPResult *result, double *least_scale) {
+static double evaluate(const Work *w, const Kernel *kernel, const QPSettings *settings, QPResult *result,
+                       double *least_scale) {
   const QPSize *size = &w->problem->size;
   zero(w->net, (size_t)(w->N + 1) * w->L);
   for (int k = 0; k <= w->N; k++)
@@ -158,7 +183,7 @@ static double evaluate(const Work *w, const Kernel *kernel, const double negligi
       for (int i = 0; i < 4; i++) net[i] += side->sign * side->lambda[i];
     }
   const double finite = kernel->residuals(w);
-  scale_residuals(w, negligible);
+  const double least = scale_residuals(w, settings->negligible, settings->tolerance);
 
   double cost = SMALLEST;
   for (int j = 0; j < w->W; j++) cost = larger(w->gradient[j] * w->variable[j], cost);
@@ -166,37 +191,26 @@ static double evaluate(const Work *w, const Kernel *kernel, const double negligi
   for (int k = 0; k <= w->N; k++) absorb(w->L, AT(w, value, k), w->quantity);
   for (int i = 0; i < size->inputs; i++) w->force[i] = w->gradient[i];
   for (int i = 0; i < size->bounds; i++) w->force[w->U + i] = w->gradient[w->U + w->problem->bounded[i]];
-  Violations worst = {0.0, 0.0, 0.0, INFINITY};
+  for (int i = w->U + w->B; i < w->L; i++) w->force[i] = least;
+  Violations worst = {{0.0}, {0.0}, {0.0}, {0.0}};
   for (int k = 0; k <= w->N; k++)
     EACH_SIDE(w, k, side) {
-      const int i = side->position;
-      const double *force = i < w->U + w->B ? w->force + i : 0;
-      side_residuals(side, AT(w, value, k) + i, w->quantity + i, force, cost, &worst);
+      const int i = side->position, row = i >= w->U + w->B;
+      side_residuals(side, AT(w, value, k) + i, w->quantity + i, w->force + i, row ? cost : SMALLEST, &worst);
     }
-  result->stationarity = worst.dual;
+  result->stationarity = largest(4, worst.dual);
   for (int j = 0; j < w->W; j++) result->stationarity = larger(w->worst[j] / w->gradient[j], result->stationarity);
   result->dynamics = 0.0;
   for (int i = 0; i < w->X; i++) result->dynamics = larger(w->worst_gap[i] / w->variable[w->U + i], result->dynamics);
-  result->limits = worst.limits;
-  result->complementarity = worst.products;
-  *least_scale = worst.least_scale;
+  result->limits = largest(4, worst.limits);
+  result->complementarity = largest(4, worst.products);
+  *least_scale = 1.0 / larger(largest(4, worst.by_scale), SMALLEST);
   return finite;
 }
 
 static int within(const QPResult *result, const double tolerance) {
   return result->stationarity <= tolerance && result->dynamics <= tolerance && result->limits <= tolerance &&
          result->complementarity <= tolerance;
-}
-
-/* Newton's direction of the sides that belongs to dz, and how far it can be gone. */
-static Reach look_along(const Work *w) {
-  Reach reach = {{0.0}, {0.0}, {0.0}};
-  for (int k = 0; k <= w->N; k++)
-    EACH_SIDE(w, k, side) {
-      side_direction(side, AT(w, change, k) + side->position);
-      side_reach(side, &reach);
-    }
-  return reach;
 }
 
 static double total(const double *lanes) { return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]); }
@@ -213,10 +227,10 @@ static void move(const Work *w, const double step) {
 
 /* Go to the point that a cold start begins at: least squares of all distances to the limits beside the cost. Inequalities
  * get room for the largest violation there, which is returned. */
-static double approach(const Work *w, const Kernel *kernel) {
+static double approach(const Work *w, const Kernel *kernel, const QPSettings *settings) {
   QPResult ignored;
   double farthest = 0.0, scale;
-  evaluate(w, kernel, 0.0, &ignored, &scale);
+  evaluate(w, kernel, settings, &ignored, &scale);
   zero(w->weight, (size_t)(w->N + 1) * w->L);
   zero(w->pull, (size_t)(w->N + 1) * w->L);
   for (int k = 0; k <= w->N; k++)
@@ -228,9 +242,9 @@ static double approach(const Work *w, const Kernel *kernel) {
         AT(w, weight, k)[at] += weight;
         AT(w, pull, k)[at] -= weight * (AT(w, value, k)[at] - side->sign * side->bound[i]);
       }
-  kernel->factorise(w);
-  kernel->backward(w, 1.0, 1);
-  kernel->forward(w, 1.0, 1, 1);
+  Sweep sweep = {.remaining = 1.0, .gaps = 1, .costates = 1, .factorise = 1};
+  kernel->down(w, &sweep);
+  kernel->up(w, &sweep);
   move(w, 1.0);
   kernel->measure(w);
   for (int pass = 0; pass < 2; pass++)
@@ -246,14 +260,33 @@ static double approach(const Work *w, const Kernel *kernel) {
   return farthest;
 }
 
-/* Curvature that is typical of the problem, for what has no scale of its own. */
-static double curvature_of(const Work *w) {
-  double curvature = 0.0;
-  for (int k = 0; k <= w->N; k++) {
-    const double *H = w->problem->hessian + (size_t)k * w->W * w->W;
-    for (int j = k < w->N ? 0 : w->U; j < w->W; j++) curvature = larger(fabs(H[j * (w->W + 1)]), curvature);
+/* Largest magnitude of the finite ones among `count` limits. */
+static double edge_of(const QPProblem *problem, const size_t start, const int count) {
+  double edge = 0.0;
+  for (size_t i = start; i < start + (size_t)count; i++) {
+    const double low = fabs(problem->lower[i]), high = fabs(problem->upper[i]);
+    edge = larger(low < INFINITY ? low : 0.0, larger(high < INFINITY ? high : 0.0, edge));
   }
-  return curvature > 0.0 ? curvature : 1.0;
+  return edge;
+}
+
+/* Curvature that is typical of the problem, for what has no scale of its own: of the cost or, where it is nearly linear,
+ * that which would turn its gradient around within the limits. */
+static double curvature_of(const Work *w) {
+  const QPProblem *problem = w->problem;
+  double curvature = 0.0, gradient = 0.0, limit = 0.0;
+  for (int k = 0; k <= w->N; k++) {
+    const double *H = problem->hessian + (size_t)k * w->W * w->W, *g = problem->gradient + (size_t)k * w->W;
+    for (int j = k < w->N ? 0 : w->U; j < w->W; j++) {
+      curvature = larger(fabs(H[j * (w->W + 1)]), curvature);
+      gradient = larger(fabs(g[j]), gradient);
+    }
+    const size_t inputs = (size_t)k * w->L, states = inputs + w->U;
+    if (k < w->N) limit = larger(edge_of(problem, inputs, problem->size.inputs), limit);
+    if (k > 0) limit = larger(edge_of(problem, states, problem->size.bounds), limit);
+  }
+  if (limit > 0.0) curvature = larger(gradient / limit, curvature);
+  return curvature > 0.0 && curvature < INFINITY ? curvature : 1.0;
 }
 
 /* What a warm start aims at: the mean of its products of multipliers and distances, and of the cost. */
@@ -294,7 +327,7 @@ static void start(const Work *w, const Kernel *kernel, const QPSettings *setting
     }
   double barrier = settings->barrier;
   if (settings->warm == 0) {
-    const double farthest = approach(w, kernel), room = larger(farthest, NEAR * largest(w->W, w->variable));
+    const double farthest = approach(w, kernel, settings), room = larger(farthest, NEAR * largest(w->W, w->variable));
     if (barrier == 0.0) barrier = w->curvature[0] * room * room;
   } else {
     kernel->measure(w);
@@ -304,21 +337,11 @@ static void start(const Work *w, const Kernel *kernel, const QPSettings *setting
   for (int k = 0; k <= w->N; k++) EACH_SIDE(w, k, side) side_centre(side, AT(w, value, k) + side->position, barrier);
 }
 
-/* Direction of the whole iterate. */
-static Reach direct(const Work *w, const Kernel *kernel, const double target, const double second,
-                    const double remaining, const int gaps) {
-  zero(w->pull, (size_t)(w->N + 1) * w->L);
-  for (int k = 0; k <= w->N; k++)
-    EACH_SIDE(w, k, side) side_pull(side, target, second, AT(w, pull, k) + side->position);
-  kernel->backward(w, remaining, gaps);
-  kernel->forward(w, remaining, gaps, second != 0.0);
-  return look_along(w);
-}
-
-static int weigh(const Work *w, const Kernel *kernel) {
-  zero(w->weight, (size_t)(w->N + 1) * w->L);
-  for (int k = 0; k <= w->N; k++) EACH_SIDE(w, k, side) side_weights(side, AT(w, weight, k) + side->position);
-  return kernel->factorise(w);
+/* Direction of the whole iterate, to where `sweep` says. */
+static Reach direct(const Work *w, const Kernel *kernel, Sweep sweep) {
+  kernel->down(w, &sweep);
+  kernel->up(w, &sweep);
+  return sweep.reach;
 }
 
 static void report(const Work *w, QPSolution *solution) {
@@ -347,10 +370,10 @@ static int iterate(const Work *w, const Kernel *kernel, const QPSettings *settin
   for (const Side *side = w->sides; side < end; side++)
     for (int i = 0; i < 4; i++)
       sum += side->on[i] * side->t[i] * side->lambda[i] + side->soft[i] * side->s[i] * side->nu[i];
-  int careful = 0;
-  for (;;) {
-    const double finite = evaluate(w, kernel, settings->negligible, result, &least_scale);
-    if (finite != 0.0 || !(sum < INFINITY)) return QP_NOT_FINITE;
+  double depth = 0.1; /* complementarity to aim at, relative to the tolerance */
+  for (int careful = 0;; careful = 1, depth = larger(0.1 * depth, DEEPEST)) {
+    const double finite = evaluate(w, kernel, settings, result, &least_scale);
+    if (finite != 0.0 || !(sum < INFINITY)) return result->iterations ? QP_NUMERICAL : QP_NOT_FINITE;
 #ifdef QP_TRACE
     QP_TRACE("    stat %.2e dyn %.2e lim %.2e comp %.2e least scale %.1e\n", result->stationarity, result->dynamics, result->limits, result->complementarity, least_scale);
 #endif
@@ -358,29 +381,40 @@ static int iterate(const Work *w, const Kernel *kernel, const QPSettings *settin
     if (result->iterations == settings->max_iterations) return QP_MAX_ITERATIONS;
     remaining = 1.0;
     for (;;) {
-      const double mu = pairs > 0.0 ? sum / pairs : 0.0, floor = 0.1 * tolerance * least_scale;
-      const int gaps = remaining * result->dynamics > 1e-3 * tolerance;
-      weigh(w, kernel);
-      Reach reach = direct(w, kernel, 0.0, 0.0, remaining, gaps);
+      const double mu = pairs > 0.0 ? sum / pairs : 0.0, floor = depth * tolerance * least_scale;
+      Sweep sweep = {.remaining = remaining, .limits = 1, .factorise = 1};
+      sweep.gaps = remaining * result->dynamics > 1e-3 * tolerance;
+      Reach reach = direct(w, kernel, sweep);
       const double affine = 1.0 / larger(largest(4, reach.limit), 1.0);
       const double left = 1.0 + affine * (total(reach.linear) + affine * total(reach.square)) / (sum + SMALLEST);
-      const double target = larger(larger(left * left * left, 1e-6) * mu, floor < mu ? floor : mu);
-      reach = direct(w, kernel, target, 1.0, remaining, gaps);
+      sweep.target = larger(larger(left * left * left, 1e-6) * mu, floor < mu ? floor : mu);
+      sweep.factorise = 0;
+      sweep.costates = 1;
+      /* The corrector's products are those of a full step; where they mislead, it counts less or not at all. */
+      if (result->iterations < PATIENCE) sweep.second = 1.0;
+      else if (result->iterations < 2 * PATIENCE) sweep.second = affine * affine;
+      else sweep.target = larger(CENTRING * mu, sweep.target);
+      reach = direct(w, kernel, sweep);
+      if (sweep.second > 0.0 && largest(4, reach.limit) > 1.0 / SHORT) {
+        sweep.target = larger(CENTRING * mu, sweep.target);
+        sweep.second = 0.0;
+        reach = direct(w, kernel, sweep);
+      }
       const double limit = largest(4, reach.limit), step = limit > BOUNDARY ? BOUNDARY / limit : 1.0;
       double sums[4] = {0.0}, worst[4] = {0.0};
       move(w, step);
-      for (Side *side = w->sides; side < end; side++) side_step(side, step, sums, worst);
+      /* From the end, where the next sweep begins. */
+      for (Side *side = w->sides + w->first[w->N + 1]; side-- > w->sides;) side_step(side, step, sums, worst);
       sum = total(sums);
       remaining *= 1.0 - step;
       result->iterations++;
 #ifdef QP_TRACE
-      QP_TRACE("%3d mu %.3e affine %.3f target %.2e step %.4f remaining %.2e worst %.2e\n", result->iterations, sum/pairs, affine, target, step, remaining, largest(4,worst));
+      QP_TRACE("%3d mu %.3e affine %.3f target %.2e step %.4f remaining %.2e worst %.2e\n", result->iterations, sum/pairs, affine, sweep.target, step, remaining, largest(4,worst));
 #endif
       if (careful || result->iterations == settings->max_iterations || !(sum < INFINITY)) break;
       if (largest(4, worst) <= tolerance && remaining * larger(result->stationarity, result->dynamics) <= tolerance)
         break;
     }
-    careful = 1;
   }
 }
 
@@ -400,6 +434,10 @@ int qp_solve(const QPProblem *problem, const QPSettings *settings, QPSolution *s
   result->status = gather(&w);
   if (result->status != QP_OK) return result->status;
   result->status = iterate(&w, kernel, settings, solution, result);
+  if (result->status == QP_MAX_ITERATIONS || result->status == QP_NUMERICAL) {
+    if (contradictory(&w)) result->status = QP_INFEASIBLE;
+    else if (unbounded(&w)) result->status = QP_UNBOUNDED;
+  }
   report(&w, solution);
   return result->status;
 }
@@ -415,7 +453,8 @@ int qp_factorise(const QPProblem *problem, double *work) {
   for (int k = 0; k <= w.N; k++)
     EACH_SIDE(&w, k, side) side_sharp_weights(side, AT(&w, weight, k) + side->position, AT(&w, net, k) + side->position);
   w.curvature[1] = 1.0;
-  return kernel_of(&problem->size)->factorise(&w) ? QP_NUMERICAL : QP_OK;
+  const Sweep sweep = {.factorise = 1};
+  return kernel_of(&problem->size)->down(&w, &sweep) ? QP_NUMERICAL : QP_OK;
 }
 
 /* Direction of the solution for residuals in `stationarity` and `gap`. */
@@ -423,11 +462,12 @@ static void respond(const Work *w, const int gaps) {
   const Kernel *kernel = kernel_of(&w->problem->size);
   const size_t stages = (size_t)w->N + 1;
   const int passes = w->curvature[1] != 0.0 ? 8 : 1;
+  Sweep sweep = {.remaining = 1.0, .gaps = gaps, .costates = 1};
   zero(w->pull, stages * w->L);
   zero(w->dz, stages * w->W);
   for (int pass = 0; pass < passes; pass++) {
-    kernel->backward(w, 1.0, gaps);
-    kernel->forward(w, 1.0, gaps, 1);
+    kernel->down(w, &sweep);
+    kernel->up(w, &sweep);
     if (passes == 1) break;
     /* Method of multipliers for the limits that stay met. */
     double off = 0.0, most = 0.0;

@@ -65,8 +65,7 @@
 #undef JOIN
 #undef JOIN_
 
-#define KERNEL(states, suffix) \
-  {states, factorise_##suffix, backward_##suffix, forward_##suffix, measure_##suffix, residuals_##suffix}
+#define KERNEL(states, suffix) {states, down_##suffix, up_##suffix, measure_##suffix, residuals_##suffix}
 static const Kernel KERNELS[] = {
     KERNEL(6, 6), KERNEL(10, 10), KERNEL(14, 14), KERNEL(18, 18), KERNEL(26, 26), KERNEL(46, 46), KERNEL(0, any),
 };

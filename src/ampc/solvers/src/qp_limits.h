@@ -19,6 +19,7 @@ typedef struct {
 
 /* Weights of the Riccati recursion at the present iterate. */
 static INLINE void side_weights(Side *side, double *weight) {
+  INDEPENDENT
   for (int i = 0; i < 4; i++) {
     const double lambda = side->on[i] * side->lambda[i] + side->equal[i];
     side->by_s[i] = 1.0 / side->s[i];
@@ -31,6 +32,7 @@ static INLINE void side_weights(Side *side, double *weight) {
 /* The limit of the weights on the way to the solution: what is met with a multiplier is met for good, what is not has no
  * weight. `stiff` gets the part that stands for an infinite weight. */
 static void side_sharp_weights(const Side *side, double *weight, double *stiff) {
+  INDEPENDENT
   for (int i = 0; i < 4; i++) {
     const double threshold = PROXIMAL / side->soften[i];
     const int met = side->on[i] != 0.0 && side->lambda[i] > threshold * side->t[i];
@@ -46,6 +48,7 @@ static void side_sharp_weights(const Side *side, double *weight, double *stiff) 
 /* What the direction towards complementarity `target` has beside the terms in dy; with `second` = 1 less the products
  * of the changes along the direction before. */
 static INLINE void side_pull(Side *side, const double target, const double second, double *pull) {
+  INDEPENDENT
   for (int i = 0; i < 4; i++) {
     const double lambda = side->on[i] * side->lambda[i] + side->equal[i];
     const double c1 = target - side->t[i] * side->lambda[i] - second * side->dt[i] * side->dlambda[i];
@@ -58,6 +61,7 @@ static INLINE void side_pull(Side *side, const double target, const double secon
 
 /* The direction for changes dy of the limited quantities. */
 static INLINE void side_direction(Side *side, const double *dy) {
+  INDEPENDENT
   for (int i = 0; i < 4; i++) {
     const double lambda = side->on[i] * side->lambda[i] + side->equal[i];
     const double c2 = side->soft[i] * (side->q[i] + side->nu[i] + side->rd[i]);
@@ -70,6 +74,7 @@ static INLINE void side_direction(Side *side, const double *dy) {
 }
 
 static INLINE void side_reach(const Side *side, Reach *reach) {
+  INDEPENDENT
   for (int i = 0; i < 4; i++) {
     const double dlambda = side->on[i] * side->dlambda[i];
     const double by_t = -side->dt[i] / side->t[i], by_s = -side->ds[i] * side->by_s[i];
@@ -82,8 +87,37 @@ static INLINE void side_reach(const Side *side, Reach *reach) {
   }
 }
 
+/* One recursion down from the last stage and one up again. */
+typedef struct {
+  double remaining;      /* part of the residuals of stationarity and equations that is left */
+  double target, second; /* as in side_pull */
+  int factorise, gaps, costates; /* whether to factorise, to close the equations' gaps, to find the costates' change */
+  int limits;            /* whether the sides take part; otherwise `weight` and `pull` are as given */
+  Reach reach;           /* out: of the sides */
+} Sweep;
+
+/* The sides' part of a stage on the way down. */
+static NOT_INLINE void stage_pull(const Work *w, const int k, const Sweep *sweep) {
+  double *weight = AT(w, weight, k), *pull = AT(w, pull, k);
+  for (int i = 0; i < w->L; i++) pull[i] = 0.0;
+  if (sweep->factorise) {
+    for (int i = 0; i < w->L; i++) weight[i] = 0.0;
+    EACH_SIDE(w, k, side) side_weights(side, weight + side->position);
+  }
+  EACH_SIDE(w, k, side) side_pull(side, sweep->target, sweep->second, pull + side->position);
+}
+
+/* And up. */
+static NOT_INLINE void stage_look(const Work *w, const int k, Reach *reach) {
+  EACH_SIDE(w, k, side) {
+    side_direction(side, AT(w, change, k) + side->position);
+    side_reach(side, reach);
+  }
+}
+
 /* Go a step; adds up the products t lambda + s nu and keeps the largest relative one. */
 static INLINE void side_step(Side *side, const double step, double *sum, double *worst) {
+  INDEPENDENT
   for (int i = 0; i < 4; i++) {
     side->t[i] += step * side->dt[i];
     side->lambda[i] += step * side->dlambda[i];
@@ -98,61 +132,56 @@ static INLINE void side_step(Side *side, const double step, double *sum, double 
   }
 }
 
-/* Largest violations of the optimality conditions by limits, relative. */
+/* Largest violations of the optimality conditions by limits, relative, in four lanes. */
 typedef struct {
-  double limits, dual, products;
-  double least_scale; /* smallest of what products are relative to */
+  double limits[4], dual[4], products[4];
+  double by_scale[4]; /* largest of what products are multiplied by */
 } Violations;
 
 /* The side at the iterate with limited quantities `value`: rp and rd, and what violates the optimality conditions with
  * the slack that z itself says. Distances are relative to `quantity` + the limit, products of distances and multipliers
- * to `cost` or, if `force` is not NULL, to distance times force. */
+ * to distance times force, or `cost` if that is more. */
 static INLINE void side_residuals(Side *side, const double *value, const double *quantity, const double *force,
                                   const double cost, Violations *worst) {
-  double off[4], dual[4], product[4];
+  INDEPENDENT
   for (int i = 0; i < 4; i++) {
     const double y = side->sign * value[i], b = side->bound[i], lambda = side->lambda[i];
     const double distance = quantity[i] + fabs(b), below = larger(b - y, 0.0), above = larger(y - b, 0.0);
     const double slack = side->soft[i] * below, price = side->l1[i] + side->l2[i] * slack;
-    const double exists = side->on[i] + side->equal[i];
-    side->by_scale[i] = 1.0 / (force ? larger(force[i] * distance, SMALLEST) : cost);
-    off[i] = (exists * below + side->equal[i] * above - slack) / distance;
-    dual[i] = side->soft[i] * (lambda - price) / (price + SMALLEST);
-    product[i] = larger(side->on[i] * lambda * above, slack * (price - lambda)) * side->by_scale[i];
+    const double exists = side->on[i] + side->equal[i], by_scale = 1.0 / larger(force[i] * distance, cost);
+    const double off = (exists * below + side->equal[i] * above - slack) / distance;
+    const double dual = side->soft[i] * (lambda - price) / (price + SMALLEST);
+    const double product = larger(side->on[i] * lambda * above, slack * (price - lambda)) * by_scale;
+    side->by_scale[i] = by_scale;
     side->rp[i] = exists * (y - b) + side->soft[i] * side->s[i] - side->on[i] * side->t[i];
     side->rd[i] = side->soft[i] * (side->l1[i] + side->l2[i] * side->s[i] - lambda - side->nu[i]);
-  }
-  for (int i = 0; i < 4; i++) {
-    worst->limits = larger(off[i], worst->limits);
-    worst->dual = larger(dual[i], worst->dual);
-    worst->products = larger(product[i], worst->products);
-    worst->least_scale = side->on[i] != 0.0 && side->by_scale[i] * worst->least_scale > 1.0 ? 1.0 / side->by_scale[i] : worst->least_scale;
+    worst->limits[i] = larger(off, worst->limits[i]);
+    worst->dual[i] = larger(dual, worst->dual[i]);
+    worst->products[i] = larger(product, worst->products[i]);
+    worst->by_scale[i] = larger(side->on[i] * by_scale, worst->by_scale[i]);
   }
 }
 
 /* Put t, s and the multipliers on the central path of complementarity mu, as far as the limited quantities allow it;
  * hard limits keep the distance `least`. */
-static void side_centre(Side *side, const double *value, const double mu) {
+static INLINE void side_centre(Side *side, const double *value, const double mu) {
+  INDEPENDENT
   for (int i = 0; i < 4; i++) {
-    const double v = side->sign * value[i] - side->bound[i];
-    side->t[i] = side->s[i] = side->nu[i] = 1.0;
-    if (side->soft[i] != 0.0) {
-      /* s solves mu / (v + s) + mu / s = price, where the price l1 + l2 s is found by repetition. */
-      const double l1 = side->l1[i], l2 = side->l2[i];
-      double price = l1 + l2 * larger(-v, 0.0) + sqrt(l2 * mu), s = 0.0, t = 0.0;
-      for (int j = 0; j < 3; j++) {
-        const double pull = price * v, root = sqrt(pull * pull + 4.0 * mu * mu);
-        s = (mu + (v > 0.0 ? 2.0 * mu * mu / (root + pull) : 0.5 * (root - pull))) / price;
-        t = (mu + (v < 0.0 ? 2.0 * mu * mu / (root - pull) : 0.5 * (root + pull))) / price;
-        price = l1 + l2 * s;
-      }
-      side->s[i] = s;
-      side->t[i] = t;
-      side->lambda[i] = mu / t;
-      side->nu[i] = mu / s;
-    } else if (side->on[i] != 0.0) {
-      side->t[i] = larger(v, side->least[i]);
-      side->lambda[i] = mu / side->t[i];
+    const double v = side->sign * value[i] - side->bound[i], l1 = side->l1[i], l2 = side->l2[i];
+    const double hard = larger(v, side->least[i]);
+    /* s of a soft limit solves mu / (v + s) + mu / s = price, where the price l1 + l2 s is found by repetition. */
+    double price = l1 + l2 * larger(-v, 0.0) + sqrt(l2 * mu) + 1.0 - side->soft[i], s = 0.0, t = 0.0;
+    for (int j = 0; j < 3; j++) {
+      const double pull = price * v, root = sqrt(pull * pull + 4.0 * mu * mu), sum = root + fabs(pull);
+      const double longer = (mu + 0.5 * sum) / price, shorter = (mu + 2.0 * mu * mu / sum) / price;
+      s = v > 0.0 ? shorter : longer;
+      t = v > 0.0 ? longer : shorter;
+      price = l1 + l2 * s + 1.0 - side->soft[i];
     }
+    side->s[i] = side->soft[i] > 0.0 ? s : 1.0;
+    side->nu[i] = side->soft[i] > 0.0 ? mu / s : 1.0;
+    t = side->soft[i] > 0.0 ? t : hard;
+    side->t[i] = side->on[i] > 0.0 ? t : 1.0;
+    side->lambda[i] = side->on[i] > 0.0 ? mu / t : side->lambda[i];
   }
 }

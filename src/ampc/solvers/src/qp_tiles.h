@@ -12,6 +12,12 @@
 #define LANES 2
 #endif
 typedef double Lanes __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
+#if defined(__clang__)
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+typedef long long Indices __attribute__((vector_size(32)));
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (Indices){i, j, k, l})
+#endif
 #else
 #define LANES 1
 typedef double Lanes;
@@ -71,4 +77,59 @@ static INLINE void strip(const int rows, const int columns, const double *start,
   if (columns - j >= 4) TILES(4)
 #undef TILES
 #undef TILE
+}
+
+/* out = A x for R rows (1 to 4) of A, `width` apart and long, written as one group of four. */
+static INLINE void dots(const int R, const int width, const double *A, const double *x, double *out) {
+#if LANES == 4
+  Lanes sum[4] = {zeros, zeros, zeros, zeros};
+  for (int j = 0; j < width / 4; j++)
+    for (int r = 0; r < R; r++) sum[r] += ((const Lanes *)(A + r * width))[j] * ((const Lanes *)x)[j];
+  const Lanes low = SHUFFLE(sum[0], sum[1], 0, 4, 2, 6) + SHUFFLE(sum[0], sum[1], 1, 5, 3, 7);
+  const Lanes high = SHUFFLE(sum[2], sum[3], 0, 4, 2, 6) + SHUFFLE(sum[2], sum[3], 1, 5, 3, 7);
+  *(Lanes *)out = SHUFFLE(low, high, 0, 1, 4, 5) + SHUFFLE(low, high, 2, 3, 6, 7);
+#else
+  for (int r = 0; r < 4; r++) out[r] = 0.0;
+  for (int r = 0; r < R; r++) {
+    double sum[4] = {0.0, 0.0, 0.0, 0.0};
+    for (int j = 0; j < width; j += 4)
+      for (int v = 0; v < 4; v++) sum[v] += A[r * width + j + v] * x[j + v];
+    out[r] = (sum[0] + sum[2]) + (sum[1] + sum[3]);
+  }
+#endif
+}
+
+/* out = A x; the last group of four is filled up with zeros. */
+static INLINE void product(const int rows, const int width, const double *A, const double *x, double *out) {
+  int r = 0;
+  for (; r + 4 <= rows; r += 4) dots(4, width, A + r * width, x, out + r);
+  if (rows % 4 == 1) dots(1, width, A + r * width, x, out + r);
+  if (rows % 4 == 2) dots(2, width, A + r * width, x, out + r);
+  if (rows % 4 == 3) dots(3, width, A + r * width, x, out + r);
+}
+
+/* Copy the upper half of a symmetric matrix of n rows to its lower half. */
+static INLINE void mirror(const int n, const int width, double *A) {
+#if LANES == 4
+  for (int i = 0; i < n; i += 4) {
+    for (int a = i + 1; a < i + 4 && a < n; a++)
+      for (int b = i; b < a; b++) A[a * width + b] = A[b * width + a];
+    for (int j = i + 4; j < width; j += 4) {
+      Lanes *at[4], row[4], pair[4];
+      for (int r = 0; r < 4; r++) row[r] = *(Lanes *)(A + (i + r) * width + j);
+      for (int r = 0; r < 4; r++) at[r] = (Lanes *)(A + (j + r) * width + i);
+      pair[0] = SHUFFLE(row[0], row[1], 0, 4, 2, 6);
+      pair[1] = SHUFFLE(row[0], row[1], 1, 5, 3, 7);
+      pair[2] = SHUFFLE(row[2], row[3], 0, 4, 2, 6);
+      pair[3] = SHUFFLE(row[2], row[3], 1, 5, 3, 7);
+      *at[0] = SHUFFLE(pair[0], pair[2], 0, 1, 4, 5);
+      *at[1] = SHUFFLE(pair[1], pair[3], 0, 1, 4, 5);
+      *at[2] = SHUFFLE(pair[0], pair[2], 2, 3, 6, 7);
+      *at[3] = SHUFFLE(pair[1], pair[3], 2, 3, 6, 7);
+    }
+  }
+#else
+  for (int i = 0; i < n; i++)
+    for (int j = 0; j < i; j++) A[i * width + j] = A[j * width + i];
+#endif
 }

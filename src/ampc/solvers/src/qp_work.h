@@ -35,16 +35,27 @@ typedef struct {
   long doubles;                      /* size of it all */
 } Work;
 
+/* All sides of a stage, and where its part of an array of limits begins. */
+#define EACH_SIDE(w, k, side) for (Side *side = (w)->sides + (w)->first[k]; side < (w)->sides + (w)->first[k + 1]; side++)
+#define AT(w, array, k) ((w)->array + (size_t)(k) * (w)->L)
+
 static INLINE double larger(const double a, const double b) { return a > b ? a : b; }
 
 /* Keep the largest magnitudes. */
 static INLINE void absorb(const int width, const double *values, double *most) {
+  INDEPENDENT
   for (int j = 0; j < width; j++) most[j] = larger(fabs(values[j]), most[j]);
 }
 
 static double largest(const int count, const double *values) {
   double most = 0.0;
   for (int i = 0; i < count; i++) most = larger(values[i], most);
+  return most;
+}
+
+static double largest_magnitude(const size_t count, const double *values) {
+  double most = 0.0;
+  for (size_t i = 0; i < count; i++) most = larger(fabs(values[i]), most);
   return most;
 }
 
