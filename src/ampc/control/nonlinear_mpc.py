@@ -73,7 +73,7 @@ class NonlinearMPCController(FlexibleArmController):
     def _forget(self) -> None:
         super()._forget()
         self.plan = None
-        self._anew, self._failures, self._age = True, 0, 0.0
+        self._anew, self._failures, self._age, self._started = True, 0, 0.0, 0.0
         self._last_plan.forget()
 
     def _perceive(self, measurement: Measurement, faults: list[str]) -> Situation | None:
@@ -91,9 +91,17 @@ class NonlinearMPCController(FlexibleArmController):
                 self._anew, self._failures = True, 0
             faults.append(f"no new plan ({plan.reason or plan.status})")
             return None
+        if self._anew:
+            self._started = 0.0
         self._anew, self._failures = False, 0
         self._last_plan.offer(plan)
-        return np.asarray(plan.u[0])
+        return self._gently(plan.u[0])
+
+    def _gently(self, torque: FloatArray) -> FloatArray:
+        """A plan's torque (m,), or less of it at the start."""
+        self._started += self.control_period
+        share = min(1.0, self._started / self._settings.start_time) if self._settings.start_time else 1.0
+        return np.asarray(self._gravity + share * (torque - self._gravity))
 
     def _fallback(self, estimate: Estimate, faults: list[str]) -> FloatArray:
         """Torque (m,) of the last plan or, without one, of braking."""

@@ -18,7 +18,7 @@ def tuned_problem() -> NonlinearMPCSettings:
     which a model with few segments gets wrong. Margins are those of the model error in motion.
     """
     return NonlinearMPCSettings(
-        stage=CostWeights((300.0,), (0.01,), (0.1,), (100.0,), end_effector=3000.0),
+        stage=CostWeights((300.0,), (0.01,), (0.1,), (30.0,), end_effector=3000.0),
         torque=(0.3,),
         speed_factor=0.92,
         margins=(0.02, 0.015),
@@ -41,6 +41,9 @@ class NonlinearMPCControllerSettings:
     speed of the machine. Plans from scratch, of an arm at rest, are not held to it."""
     route_margin: float = 0.03
     """Distance from obstacles below which a way to the goal counts as longer [m]."""
+    start_time: float = 0.016
+    """Time in which torque goes over from that against gravity to that of a plan from scratch [s]. At once,
+    an arm would leave faster than a model with few segments expects."""
     nearest_margin: float = 0.004
     """Margins are lowered to what a goal near an obstacle leaves, but not below this [m]."""
     stuck: StuckSettings = field(default_factory=StuckSettings)

@@ -1,12 +1,13 @@
 """Which way to rest on the goal the arm is sent to, whatever the stiffness of its links turns out to be."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from ampc.arrays import FloatArray
 from ampc.chain.plane import PlanarStatics
-from ampc.chain.statics import Equilibrium, StaticEquilibrium
+from ampc.chain.statics import Equilibrium, StaticEquilibrium, rest_shape
 from ampc.chain.yaw_chain import YawChain
 from ampc.control.rest_path import MotionSettings
 from ampc.control.rest_routes import nearest_turn, rank_straight_plans
@@ -16,6 +17,9 @@ from ampc.robots import Robot, RobotDynamics
 _SCALES = (0.75, 1.0, 1.3)
 """Stiffnesses at which a branch is solved for; in between it is a parabola in 1 / stiffness, to 1e-6 m."""
 _NOMINAL = 1
+_NEARLY = 0.005
+"""Distance of the nearest reachable point up to which a goal is left what it is [m]: another arm than the
+model may well reach it."""
 _SAME_BRANCH = 0.8
 """Largest joint distance between equilibria of arms of two stiffnesses that belong together [rad]."""
 
@@ -79,11 +83,11 @@ class ReferenceChoice:
             self._equilibria = self._statics[_NOMINAL].solve(goal)
         except UnreachableGoalError as error:
             nearest = self._statics[_NOMINAL].nearest(goal)
-            self.goal, self.objection = self._dynamics.end_effector(nearest.q), str(error)
-            try:
-                self._equilibria = self._statics[_NOMINAL].solve(self.goal)
-            except UnreachableGoalError:
-                self._equilibria = [nearest]
+            self._equilibria = [nearest]
+            if nearest.error > _NEARLY:
+                self.goal, self.objection = self._dynamics.end_effector(nearest.q), str(error)
+                with suppress(UnreachableGoalError):
+                    self._equilibria = self._statics[_NOMINAL].solve(self.goal)
 
     def branches(self, start: FloatArray) -> list[Branch]:
         """Ways to the goal from motor positions (m,) [rad], the best first; at least one."""
@@ -93,18 +97,21 @@ class ReferenceChoice:
         return [self._branch(plan.reference) for plan in plans]
 
     def _branch(self, reference: FloatArray) -> Branch:
-        q = np.tile(reference, (len(_SCALES), 1))
-        if not self.objection:
-            for row, statics in enumerate(self._statics):
-                if row != _NOMINAL:
-                    q[row] = self._same(statics, reference)
+        q = np.array([self._same(row, reference) for row in range(len(_SCALES))])
         points = self._plane.positions(reference[0], self._plane.angles(reference[None, 1:])[0])
         clearance = [obstacle.distance(points) for obstacle in self._robot.obstacles]
         return Branch(q, np.array(clearance).reshape(-1, len(points)).T)
 
-    def _same(self, statics: StaticEquilibrium, reference: FloatArray) -> FloatArray:
-        """The same branch of an arm of another stiffness (n,); the nominal one where there is none."""
-        candidates = [nearest_turn(each.q, reference[0]) for each in statics.candidates(self.goal)]
+    def _same(self, row: int, reference: FloatArray) -> FloatArray:
+        """The same branch of an arm of another stiffness (n,).
+
+        Where that arm has none, it is what its links make of the nominal arm's motor positions.
+        """
+        if row == _NOMINAL:
+            return reference
         motors = self._robot.actuated
+        candidates = [nearest_turn(each.q, reference[0]) for each in self._statics[row].candidates(self.goal)]
         near = [q for q in candidates if np.abs(q - reference)[motors].max() < _SAME_BRANCH]
-        return min(near, key=lambda q: float(np.abs(q - reference).max()), default=reference)
+        if near:
+            return min(near, key=lambda q: float(np.abs(q - reference).max()))
+        return rest_shape(self._chain.with_stiffness_scale(_SCALES[row]), reference[motors])
