@@ -25,7 +25,7 @@ def export_onnx(policy: Policy, path: Path) -> Parity:
     """Write a policy as an ONNX file for `OnnxPolicy` or any ONNX runtime.
 
     Features, normalisation, network and saturation are inside the graph. Its batch is one; its inputs are
-    those of ``states`` (1, T, 2m), ``reference`` (1, n), ``goal`` (1, 3) and ``past_commands`` (1, T, m) that
+    those of ``states`` (1, T, S), ``reference`` (1, n), ``goal`` (1, 3) and ``past_commands`` (1, T, m) that
     the policy reads; its outputs ``command`` (1, m), saturated, and ``raw_command`` (1, m). A recurrent
     policy becomes a single step, T = 1, with the hidden state as inputs ``hidden_i`` and outputs
     ``next_hidden_i``. The specification is in the metadata.
@@ -88,7 +88,7 @@ class _Step(nn.Module):
         spec = self.policy.spec
         m, length = spec.n_actuated, 1 if spec.recurrent else spec.inputs.history
         shapes = {"reference": (1, spec.n_joints), "goal": (1, 3), "past_commands": (1, length, m)}
-        example = {"states": torch.zeros(1, length, 2 * m)}
+        example = {"states": torch.zeros(1, length, spec.n_state)}
         example |= {name: torch.zeros(shape) for name, shape in shapes.items() if self._read[name]}
         if spec.recurrent:
             example |= {f"hidden_{i}": tensor for i, tensor in enumerate(self.policy.initial_hidden())}

@@ -62,8 +62,8 @@ def compare(
     for recording in recordings(found.spec, sequences, length):
         expected.reset(recording.reference)
         found.reset(recording.reference)
-        for q, dq in zip(recording.q, recording.dq, strict=True):
-            commands = expected.command(q, dq), found.command(q, dq)
+        for state in recording.states:
+            commands = expected.command(*state), found.command(*state)
             raw, other_raw = expected.raw_command, found.raw_command
             difference = max(difference, np.max(np.abs(commands[0] - commands[1]) / limit))
             scale = np.maximum(limit, np.abs(raw))
@@ -77,10 +77,19 @@ class Recording:
 
     reference: Reference
     """Goal and joint reference."""
-    q: FloatArray
-    """Joint positions (length, m) [rad]."""
-    dq: FloatArray
-    """Joint velocities (length, m) [rad/s]."""
+    states: list[tuple[FloatArray, ...]]
+    """States of the steps, in parts: (q, dq), each (m,), or q (n,), dq (n,) and the rest of an estimated
+    state."""
+
+    @property
+    def q(self) -> FloatArray:
+        """Joint positions (length, joints) [rad]."""
+        return np.array([state[0] for state in self.states])
+
+    @property
+    def dq(self) -> FloatArray:
+        """Joint velocities (length, joints) [rad/s]."""
+        return np.array([state[1] for state in self.states])
 
 
 def recordings(spec: PolicySpec, sequences: int, length: int) -> Iterator[Recording]:
@@ -97,14 +106,17 @@ def recordings(spec: PolicySpec, sequences: int, length: int) -> Iterator[Record
     """
     rate = 3.0
     chain = KinematicChain.from_dict(spec.kinematic_chain) if spec.kinematic_chain else None
+    joints = range(spec.n_joints) if spec.inputs.estimated else spec.actuated
     rng = np.random.default_rng(0)
     for sequence in range(sequences):
         q_ref = rng.uniform(-np.pi, np.pi, spec.n_joints)
         goal = rng.uniform(-1.0, 1.0, 3) if chain is None else chain.end_effector(q_ref)
         if sequence % 2:
-            q, dq = rng.uniform(-np.pi, np.pi, (2, length, spec.n_actuated))
+            q, dq = rng.uniform(-np.pi, np.pi, (2, length, len(joints)))
         else:
             decay = np.exp(-rate * spec.control_period * np.arange(length))[:, None]
-            error = rng.uniform(-np.pi, np.pi, spec.n_actuated) * decay
-            q, dq = q_ref[list(spec.actuated)] + error, -rate * error
-        yield Recording(Reference(goal, q_ref), q, dq)
+            error = rng.uniform(-np.pi, np.pi, len(joints)) * decay
+            q, dq = q_ref[list(joints)] + error, -rate * error
+        rest = rng.uniform(-1.0, 1.0, spec.n_state - 2 * len(joints))
+        parts = (rest,) if spec.inputs.estimated else ()
+        yield Recording(Reference(goal, q_ref), [(*pair, *parts) for pair in zip(q, dq, strict=True)])

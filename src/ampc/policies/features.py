@@ -4,7 +4,12 @@ import torch
 from torch import Tensor, nn
 
 from ampc.policies.kinematics import ForwardKinematics
+from ampc.policies.packing import feature_size
+from ampc.policies.planar_kinematics import PlanarKinematics
 from ampc.policies.spec import PolicySpec
+
+NEAR_JOINTS, NEAR_GOAL, NEAR_OBSTACLE = 8.0, 15.0, 10.0
+"""Slopes at zero of the features that tell small errors [1/rad], [1/m] and distances [1/m] apart."""
 
 
 class Features(nn.Module):
@@ -16,22 +21,19 @@ class Features(nn.Module):
     def __init__(self, spec: PolicySpec) -> None:
         """Make the features that a specification asks for, without normalisation yet."""
         super().__init__()
-        self._inputs = spec.inputs
-        self._actuated = list(spec.actuated) if spec.n_actuated != spec.n_joints else None
-        m, n = spec.n_actuated, spec.n_joints
-        sizes = {
-            "state": 2 * m,
-            "state_error": 2 * m,
-            "reference": n,
-            "target": 3,
-            "target_error": 3,
-            "sincos": 2 * m,
-        }
-        self.size = sum(sizes[name] for name in spec.inputs.components) + m * spec.inputs.past_commands
+        self._inputs, self._n = spec.inputs, spec.n_joints
+        motors = list(spec.actuated)
+        self._passive = [joint for joint in range(spec.n_joints) if joint not in motors]
+        self._motors = motors
+        # Joints of a state, and which of them have motors.
+        self._in_state = None if spec.inputs.estimated or not self._passive else motors
+        self._state_motors = motors if spec.inputs.estimated else list(range(len(motors)))
+        self.size = feature_size(spec)
         """Number of features F of one entry."""
         self.kinematics = (
             ForwardKinematics(spec.kinematic_chain) if "target_error" in spec.inputs.components else None
         )
+        self.planar = None if spec.planar_chain is None else PlanarKinematics(spec.planar_chain)
         self.register_buffer("mean", torch.zeros(self.size))
         self.register_buffer("deviation", torch.ones(self.size))
 
@@ -39,32 +41,88 @@ class Features(nn.Module):
         """Features in physical units (B, T, F), in the order of the components, past commands last.
 
         Args:
-            states: Measured q [rad] and dq [rad/s] (B, T, 2m), newest last.
-            reference: Joint reference (B, n) [rad]; not read unless a component needs it.
+            states: States (B, T, S), newest last, see `PolicySpec.n_state`.
+            reference: Joint reference (B, n), or one for each state (B, T, n) [rad]; not read unless a
+                component needs it.
             goal: End-effector goal (B, 3) [m]; not read unless a component needs it.
             past_commands: Commands applied just before the states (B, T, m); not read unless asked for.
         """
-        q, dq = torch.chunk(states, 2, dim=-1)
+        if self._inputs.estimated:
+            q, dq, surroundings = torch.split(
+                states, [self._n, self._n, states.shape[-1] - 2 * self._n], dim=-1
+            )
+        else:
+            q, dq = torch.chunk(states, 2, dim=-1)
+            surroundings = states[..., :0]
+        if self._inputs.needs_reference and reference.dim() == 2:
+            reference = reference[:, None].expand(-1, states.shape[1], -1)
         parts: list[Tensor] = []
         for component in self._inputs.components:
             match component:
                 case "state":
                     parts.append(states)
                 case "state_error":
-                    q_ref = reference if self._actuated is None else reference[:, self._actuated]
-                    parts += [q - q_ref[:, None], dq]
+                    parts += [self._error(q, reference), dq]
+                case "near_error":
+                    parts.append(torch.tanh(NEAR_JOINTS * self._error(q, reference)))
                 case "reference":
-                    parts.append(reference[:, None].expand(-1, states.shape[1], -1))
+                    parts.append(reference)
+                case "reference_sincos":
+                    parts += [
+                        torch.sin(reference[..., self._motors]),
+                        torch.cos(reference[..., self._motors]),
+                    ]
                 case "target":
                     parts.append(goal[:, None].expand(-1, states.shape[1], -1))
                 case "target_error":
                     assert self.kinematics is not None
                     parts.append(goal[:, None] - self.kinematics(q))
                 case "sincos":
-                    parts += [torch.sin(q), torch.cos(q)]
+                    turned = q[..., self._state_motors]
+                    parts += [torch.sin(turned), torch.cos(turned)]
+                case "bending":
+                    parts.append(q[..., self._passive])
+                case "stiffness":
+                    parts.append(surroundings[..., :1])
+                case "arm_target_error":
+                    error = self._target(q, goal) - self._points(q, dq)[0][..., 0, :]
+                    parts += [error, torch.tanh(NEAR_GOAL * error)]
+                case "obstacles":
+                    parts += self._obstacles(q, dq, goal, surroundings[..., 1:])
         if self._inputs.past_commands:
             parts.append(past_commands)
         return torch.cat(parts, dim=-1)
+
+    def _error(self, q: Tensor, reference: Tensor) -> Tensor:
+        return q - (reference if self._in_state is None else reference[..., self._in_state])
+
+    def _points(self, q: Tensor, dq: Tensor) -> tuple[Tensor, Tensor]:
+        assert self.planar is not None
+        points: tuple[Tensor, Tensor] = self.planar(q, dq)
+        return points
+
+    def _target(self, q: Tensor, goal: Tensor) -> Tensor:
+        """The goal in the arm's frame (B, T, 3)."""
+        assert self.planar is not None
+        return self.planar.turned((goal - self.planar.base)[:, None], q[..., 0])
+
+    def _obstacles(self, q: Tensor, dq: Tensor, goal: Tensor, obstacles: Tensor) -> list[Tensor]:
+        """Distances and velocities of the points, distance of the goal, for each obstacle."""
+        assert self.planar is not None
+        positions, velocities = self._points(q, dq)
+        target = self._target(q, goal)
+        parts = []
+        for obstacle in torch.split(obstacles, 4, dim=-1):
+            normal = self.planar.turned(obstacle[..., :3], q[..., 0])
+            height = obstacle[..., 3] - (obstacle[..., :3] * self.planar.base).sum(-1)
+            distances = (positions * normal[..., None, :]).sum(-1) - height[..., None]
+            parts += [
+                distances,
+                (velocities * normal[..., None, :]).sum(-1),
+                ((target * normal).sum(-1) - height)[..., None],
+                torch.tanh(NEAR_OBSTACLE * distances),
+            ]
+        return parts
 
     def fit(self, features: Tensor) -> None:
         """Take mean and deviation from raw features (..., F); features that never change are only centred."""

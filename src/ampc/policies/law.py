@@ -45,7 +45,7 @@ class TorchPolicy:
         length = 1 if self._stateful else spec.inputs.history
         like = policy.features.mean
         precision = torch.empty(0, dtype=like.dtype).numpy().dtype
-        self._history = HistoryBuffer(2 * m, m, length, spec.inputs.stride, precision)
+        self._history = HistoryBuffer(spec.n_state, m, length, spec.inputs.stride, precision)
         # Tensors that share the buffer's memory: nothing is copied at a control step.
         self._states = torch.from_numpy(self._history.states)[None]
         self._past_commands = torch.from_numpy(self._history.past_commands)[None]
@@ -70,15 +70,19 @@ class TorchPolicy:
             self._hidden = self._policy.initial_hidden()
         self._is_reset = True
 
-    def command(self, q: FloatArray, dq: FloatArray) -> FloatArray:
-        """Saturated command (m,) for measured positions (m,) [rad] and velocities (m,) [rad/s].
+    def refer(self, q: FloatArray) -> None:
+        """Take another joint reference (n,) [rad] in the middle of an episode."""
+        self._reference = self._tensor(q)
+
+    def command(self, *state: FloatArray) -> FloatArray:
+        """Saturated command (m,) for a state (S,), see `PolicySpec.n_state`, whole or in parts: (q, dq).
 
         Raises:
             PolicyError: If the state or the network's output is not finite, or there was no `reset`.
         """
         if not self._is_reset:
             raise PolicyError(f"policy {self.name!r} has no goal: call reset first")
-        self._history.append(q, dq)
+        self._history.append(*state)
         device = self._reference.device
         states, past_commands = self._states.to(device), self._past_commands.to(device)
         with torch.inference_mode():

@@ -57,6 +57,8 @@ def pack(spec: PolicySpec, weights: Weights) -> PackedPolicy:
     """
     inputs, second = spec.inputs, spec.reference_network
     n, m, width, depth = spec.n_joints, spec.n_actuated, *spec.network.size
+    if inputs.estimated:
+        raise PolicyError("the C code of policies does not yet know estimated states; use the .onnx file")
     if n > MAX_JOINTS:
         raise PolicyError(f"the C code of policies provides for {MAX_JOINTS} joints, not for {n}")
     tensors = _Tensors(weights)
@@ -194,12 +196,20 @@ def positions(history: int, width: int) -> FloatArray:
 def feature_size(spec: PolicySpec) -> int:
     """Number of features F of one entry of the history."""
     m, n = spec.n_actuated, spec.n_joints
+    joints = n if spec.inputs.estimated else m  # of a state
+    points = len(spec.planar_chain.along) if spec.planar_chain else 0
     sizes: dict[Component, int] = {
-        "state": 2 * m,
-        "state_error": 2 * m,
+        "state": spec.n_state,
+        "state_error": 2 * joints,
         "reference": n,
         "target": 3,
         "target_error": 3,
         "sincos": 2 * m,
+        "near_error": joints,
+        "bending": n - m,
+        "reference_sincos": 2 * m,
+        "stiffness": 1,
+        "arm_target_error": 6,
+        "obstacles": spec.n_obstacles * (3 * points + 1),
     }
     return sum(sizes[name] for name in spec.inputs.components) + m * spec.inputs.past_commands

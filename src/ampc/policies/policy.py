@@ -26,8 +26,9 @@ class Policy(nn.Module):
     B is the batch, T the history, m the number of actuated joints, n that of all joints. Arguments shared by
     the methods:
 
-    - ``states`` (B, T, 2m): measured q [rad] and dq [rad/s], newest last;
-    - ``reference`` (B, n): joint reference [rad];
+    - ``states`` (B, T, S): measured q [rad] and dq [rad/s], S = 2m, or estimated states, newest last; see
+      `PolicySpec.n_state`;
+    - ``reference`` (B, n), or one for each state (B, T, n): joint reference [rad];
     - ``goal`` (B, 3): end-effector goal, world frame [m];
     - ``past_commands`` (B, T, m): entry k is the command applied just before ``states[:, k]`` was measured.
 

@@ -49,13 +49,13 @@ class OnnxPolicy:
         self.saturated = False
         m = spec.n_actuated
         length = 1 if spec.recurrent else spec.inputs.history
-        self._history = HistoryBuffer(2 * m, m, length, spec.inputs.stride, np.float32)
+        self._history = HistoryBuffer(spec.n_state, m, length, spec.inputs.stride, np.float32)
 
         self._arrays: dict[str, NDArray[np.float32]] = {
             port.name: np.zeros(port.shape, np.float32)
             for port in (*self._session.get_inputs(), *self._session.get_outputs())
         }
-        expected = {"states": (1, length, 2 * m), "command": (1, m), "raw_command": (1, m)}
+        expected = {"states": (1, length, spec.n_state), "command": (1, m), "raw_command": (1, m)}
         for port_name, shape in expected.items():
             found = self._arrays[port_name].shape if port_name in self._arrays else None
             if found != shape:
@@ -90,8 +90,13 @@ class OnnxPolicy:
             self._arrays["reference"][0] = reference.q
         self._is_reset = True
 
-    def command(self, q: FloatArray, dq: FloatArray) -> FloatArray:
-        """Saturated command (m,) for measured positions (m,) [rad] and velocities (m,) [rad/s].
+    def refer(self, q: FloatArray) -> None:
+        """Take another joint reference (n,) [rad] in the middle of an episode."""
+        if self.needs_reference:
+            self._arrays["reference"][0] = q
+
+    def command(self, *state: FloatArray) -> FloatArray:
+        """Saturated command (m,) for a state (S,), see `PolicySpec.n_state`, whole or in parts: (q, dq).
 
         Raises:
             PolicyError: If the state or the network's output is not finite, or there was no `reset`.
@@ -99,7 +104,7 @@ class OnnxPolicy:
         if not self._is_reset:
             raise PolicyError(f"policy {self.name!r} has no goal: call reset first")
         history = self._history
-        history.append(q, dq)
+        history.append(*state)
         self._states[:] = history.states
         if self._past_commands is not None:
             self._past_commands[:] = history.past_commands

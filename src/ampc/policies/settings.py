@@ -5,7 +5,20 @@ from typing import Literal
 
 from ampc.errors import PolicyError
 
-Component = Literal["state", "state_error", "reference", "target", "target_error", "sincos"]
+Component = Literal[
+    "state",
+    "state_error",
+    "reference",
+    "target",
+    "target_error",
+    "sincos",
+    "near_error",
+    "bending",
+    "reference_sincos",
+    "stiffness",
+    "arm_target_error",
+    "obstacles",
+]
 Architecture = Literal["ffn", "lstm", "gru", "transformer"]
 Window = Literal["fixed", "longer-near-singularities", "shorter-near-singularities"]
 
@@ -23,7 +36,8 @@ class InputSettings:
 
     components: tuple[Component, ...] = ("state_error",)
     """``state`` is (q, dq), ``state_error`` (q - q_ref, dq), ``reference`` q_ref, ``target`` the goal p_des,
-    ``target_error`` p_des - p(q), ``sincos`` (sin q, cos q)."""
+    ``target_error`` p_des - p(q), ``sincos`` (sin q, cos q) of the motors. `flexible_inputs` says what those
+    of arms with flexible links are."""
     history: int = 10
     """Entries of the history, the present one included; for recurrent networks, of a training window."""
     stride: int = 1
@@ -37,6 +51,9 @@ class InputSettings:
     """Entries used at least, where the window is not fixed."""
     window_share: float = 0.5
     """Share of the training states that have a window longer than `shortest`."""
+    estimated: bool = False
+    """Whether a state is that of `ampc.control.situation.Situation`, by an estimator and with the passive
+    joints, and not (q, dq) of the motors as measured."""
 
     def __post_init__(self) -> None:
         if not self.components:
@@ -53,6 +70,9 @@ class InputSettings:
             )
         if not 0.0 < self.window_share <= 1.0:
             raise PolicyError(f"inputs.window_share must lie in (0, 1], not {self.window_share}")
+        unknown = [name for name in self.components if name in _ESTIMATED and not self.estimated]
+        if unknown:
+            raise PolicyError(f"inputs.components: {unknown[0]!r} needs inputs.estimated")
 
     @property
     def adaptive(self) -> bool:
@@ -62,12 +82,47 @@ class InputSettings:
     @property
     def needs_reference(self) -> bool:
         """Whether a component uses q_ref, so that inverse kinematics has to run before the policy."""
-        return "state_error" in self.components or "reference" in self.components
+        return any(name in self.components for name in _OF_REFERENCE)
 
     @property
     def needs_goal(self) -> bool:
         """Whether a component uses the Cartesian goal."""
-        return "target" in self.components or "target_error" in self.components
+        return any(name in self.components for name in _OF_GOAL)
+
+
+def flexible_inputs(components: tuple[Component, ...] | None = None, history: int = 1) -> InputSettings:
+    """What a policy of an arm with flexible links sees, from an estimate and nothing else.
+
+    - ``sincos``: sine and cosine of the motors' positions;
+    - ``bending``: positions of the joints without motors [rad];
+    - ``state_error``: (q - q_ref, dq) of all joints, q_ref for the estimated stiffness;
+    - ``near_error``: tanh(8 (q - q_ref)), for resolution near the goal;
+    - ``arm_target_error``: e = p_des - p(q) in the frame that turns with joint 1, and tanh(15 e);
+    - ``reference_sincos``: sine and cosine of the motors' part of q_ref;
+    - ``stiffness``: logarithm of the estimated stiffness relative to the nominal one;
+    - ``obstacles``: for every half-space the distance d of each obstacle point, its velocity away from the
+      half-space, the distance of the goal, and tanh(10 d).
+
+    Args:
+        components: Others than all of these.
+        history: Entries of the history.
+    """
+    everything: tuple[Component, ...] = (
+        "sincos",
+        "bending",
+        "state_error",
+        "near_error",
+        "arm_target_error",
+        "reference_sincos",
+        "stiffness",
+        "obstacles",
+    )
+    return InputSettings(components or everything, history, estimated=True)
+
+
+_ESTIMATED = ("bending", "stiffness", "arm_target_error", "obstacles")
+_OF_REFERENCE = ("state_error", "near_error", "reference", "reference_sincos")
+_OF_GOAL = ("target", "target_error", "arm_target_error", "obstacles")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ampc.control.feedback import TorqueLawName
 from ampc.errors import PolicyError, SettingsError
+from ampc.policies.planar_constants import PlanarChain
 from ampc.policies.settings import (
     Architecture,
     Component,
@@ -32,7 +33,7 @@ __all__ = [
     "Window",
 ]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Version of the policy file written by this package; files of a newer one are refused."""
 
 
@@ -47,7 +48,7 @@ class PolicySpec:
     joint_names: tuple[str, ...]
     """Names of its n joints from base to tip."""
     actuated: tuple[int, ...]
-    """Indices of the m actuated joints, whose positions and velocities are the state."""
+    """Indices of the m actuated joints."""
     control_period: float
     """Time between two calls of the policy [s]."""
     command_limit: tuple[float, ...]
@@ -63,6 +64,10 @@ class PolicySpec:
     kinematic_chain: dict[str, Any] = field(default_factory=dict)
     """`KinematicChain.to_dict` of the robot; needed by the component ``target_error``, by windows that are
     not fixed and by reference networks."""
+    planar_chain: PlanarChain | None = None
+    """Kinematics of a yaw joint that carries a planar chain; of policies that see estimated states."""
+    n_obstacles: int = 0
+    """Half-spaces around the robot that an estimated state holds."""
     training: dict[str, Any] = field(default_factory=dict)
     """Where the weights come from: dataset, learner, seed and whatever the learner wants to keep."""
     format_version: int = FORMAT_VERSION
@@ -89,6 +94,8 @@ class PolicySpec:
             raise PolicyError(
                 "there is a reference_network, but no component of the inputs reads a reference"
             )
+        if self.inputs.estimated and self.planar_chain is None:
+            raise PolicyError("inputs.estimated needs the robot's planar_chain")
         kinematic = {
             "inputs.components: 'target_error'": "target_error" in self.inputs.components,
             f"inputs.window: {self.inputs.window!r}": self.inputs.adaptive,
@@ -123,8 +130,10 @@ class PolicySpec:
             training: Provenance to keep in the file.
         """
         # The robots room needs MuJoCo; a saved policy has to be readable without it.
+        from ampc.policies.planar_chain import planar_chain
         from ampc.robots import KinematicChain
 
+        inputs = inputs or InputSettings()
         return cls(
             robot=robot.name,
             robot_fingerprint=robot.fingerprint,
@@ -133,9 +142,11 @@ class PolicySpec:
             control_period=control_period,
             command_limit=command_limit,
             torque_law=torque_law,
-            inputs=inputs or InputSettings(),
+            inputs=inputs,
             network=(network or NetworkSettings()).resolved(),
             kinematic_chain=KinematicChain.from_robot(robot).to_dict(),
+            planar_chain=planar_chain(robot) if inputs.estimated else None,
+            n_obstacles=len(robot.obstacles) if inputs.estimated else 0,
             training=training or {},
         )
 
@@ -146,8 +157,15 @@ class PolicySpec:
 
     @property
     def n_actuated(self) -> int:
-        """Number of actuated joints m: the state has 2m entries, the command m."""
+        """Number of actuated joints m, and of entries of a command."""
         return len(self.actuated)
+
+    @property
+    def n_state(self) -> int:
+        """Entries of a state: (q, dq) of the motors or, estimated, see `ampc.control.situation.Situation`."""
+        if self.inputs.estimated:
+            return 2 * self.n_joints + 1 + 4 * self.n_obstacles
+        return 2 * self.n_actuated
 
     @property
     def recurrent(self) -> bool:
