@@ -16,9 +16,9 @@ NaN or infinite."""
 def random_qp(seed: int, kind: Kind | None = None) -> tuple[StructuredQP, Kind]:
     """The problem of a seed; of a kind drawn from it, nine in ten solvable, if none is given.
 
-    Sizes, stability, ranks of the weights, kinds of limits and scales are drawn: costs over 16 decades, states
-    over 4, rows over 6. Hard limits of solvable problems are met by one trajectory at least, with or without
-    room to spare.
+    Sizes, stability, ranks of the weights, kinds of limits and scales are drawn: costs over 16 decades,
+    states over 4, rows over 6. Hard limits of solvable problems are met by one trajectory at least, with or
+    without room to spare.
     """
     rng = np.random.default_rng(seed)
     if kind is None:
@@ -76,7 +76,7 @@ def _simulate(A: FloatArray, B: FloatArray, c: FloatArray, x0: FloatArray, u: Fl
 
 
 def _dynamics(rng: np.random.Generator, N: int, n: int, m: int) -> tuple[FloatArray, FloatArray]:
-    """Stable, unstable, integrating, uncontrollable; the same at all stages or not; with states of any scale."""
+    """Stable, unstable, integrating, uncontrollable; the same at all stages or not; states of any scale."""
     stages = N if rng.random() < 0.5 else 1
     A = rng.normal(size=(stages, n, n)) / np.sqrt(n)
     kind = rng.integers(5)
@@ -139,7 +139,7 @@ def _spoil(rng: np.random.Generator, problem: StructuredQP, kind: Kind) -> Struc
         B, Q, R, S = problem.B.copy(), problem.Q.copy(), problem.R.copy(), np.zeros((N, m, n))
         B[:, :, 0], R[:, 0], R[:, :, 0] = 0.0, 0.0, 0.0
         r = problem.r.copy()
-        r[:, 0] = max(np.abs(r).max(), 1e-3)
+        r[:, 0] = max(np.abs(r).max(), np.abs(problem.q).max(), np.abs(Q).max(), 1e-3)
         return replace(problem, B=B, Q=Q, R=R, S=S, r=r, input_limits=None, C=None, D=None, row_limits=None)
     if kind == "corrupt":
         name = str(rng.choice(["A", "B", "c", "x0", "Q", "R", "q", "r"]))

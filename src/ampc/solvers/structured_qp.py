@@ -88,7 +88,7 @@ class StructuredQPSolver:
             "x0": (n,), "dynamics": (N, n, W), "offset": (N, X), "hessian": (N + 1, W, W),
             "gradient": (N + 1, W), "matrix": (N + 1, _pad(rows), W), "z": (N + 1, W), "costate": (N + 1, X),
             "multiplier": (N + 1, 2, L), "slack": (N + 1, 2, L),
-            **{name: (N + 1, L) for name in ("lower", "upper", "l1", "l2")},
+            **dict.fromkeys(("lower", "upper", "l1", "l2"), (N + 1, L)),
         }  # fmt: skip
         self._arrays = {name: np.zeros(shape) for name, shape in shapes.items()}
         self._work = np.zeros(length)
@@ -126,7 +126,8 @@ class StructuredQPSolver:
             self._work.ctypes.data,
         )
         arrays = self._arrays
-        multiplier = arrays["multiplier"][:, 0] - arrays["multiplier"][:, 1]
+        with np.errstate(invalid="ignore"):  # what is left of data that are not finite
+            multiplier = arrays["multiplier"][:, 0] - arrays["multiplier"][:, 1]
         of_inputs, of_states, of_rows = (multiplier[:, part] for part in self._limits)
         return QPSolution(
             status=QPStatus(status),

@@ -140,7 +140,7 @@ def optimality(problem: StructuredQP, solution: QPSolution) -> dict[str, float]:
     size_x = _size(cost_x, pull_x, solution.costate, forward_x)
     size_u = _size(cost_u, pull_u, forward_u)
     edges = [edge[np.isfinite(edge)] for group, *_ in groups if group for edge in (group.lower, group.upper)]
-    reach = max(np.abs(x).max(), *(np.abs(edge).max(initial=0.0) for edge in edges))
+    reach = max([np.abs(x).max(), *(np.abs(edge).max(initial=0.0) for edge in edges)])
     curvature = max(np.abs(problem.Q).max(), np.abs(problem.R).max()) or 1.0
     floor = max(1e-4 * max(size_x.max(), size_u.max()), 1e-8 * curvature * reach)
     gap = np.concatenate([(problem.x0 - x[0])[None], _apply(A, x[:-1]) + _apply(B, u) + problem.c - x[1:]])
@@ -186,7 +186,8 @@ def _penalties(
     size = np.abs(y) + np.where(np.isfinite(bound), np.abs(bound), 0.0) + np.abs(y).max()
     off = np.where(hard, beyond / np.maximum(size, 1e-150), 0.0).max()
     price, weight = np.where(hard, 0.0, l1), np.where(hard, 0.0, l2)
-    more = np.maximum(np.abs(p) - price, 0.0)
+    # Multipliers of limits without influence may be anything; they are as exact as the price is.
+    more = np.maximum(np.abs(p) - price * (1.0 + 1e-7 * (weight == 0.0)), 0.0)
     with np.errstate(all="ignore"):
         dual = np.where(hard, 0.0, np.where(weight > 0.0, more**2 / (2.0 * weight), more * size))
         paid = np.where(hard, 0.0, price * beyond + 0.5 * weight * beyond**2)

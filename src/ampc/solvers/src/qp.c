@@ -434,6 +434,12 @@ int qp_solve(const QPProblem *problem, const QPSettings *settings, QPSolution *s
   result->status = gather(&w);
   if (result->status != QP_OK) return result->status;
   result->status = iterate(&w, kernel, settings, solution, result);
+  if (settings->warm && result->status == QP_NOT_FINITE) {
+    /* It may have been the guess. */
+    QPSettings cold = *settings;
+    cold.warm = 0;
+    result->status = iterate(&w, kernel, &cold, solution, result);
+  }
   if (result->status == QP_MAX_ITERATIONS || result->status == QP_NUMERICAL) {
     if (contradictory(&w)) result->status = QP_INFEASIBLE;
     else if (unbounded(&w)) result->status = QP_UNBOUNDED;

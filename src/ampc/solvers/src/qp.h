@@ -76,7 +76,8 @@ typedef struct {
   const double *l2;       /* (N + 1, L) */
 } QPProblem;
 
-/* Iterate: the first guess on entry if `warm`, the last iterate on return, whatever the status. */
+/* Iterate: the first guess on entry if `warm` (one that is not finite is not used), the last iterate on return, whatever
+ * the status, and then perhaps not finite. */
 typedef struct {
   double *z;          /* (N + 1, W) */
   double *costate;    /* (N + 1, QP_PAD(n)) of the equations for x_k: derivative of the cost by c_{k-1}, x0 */
