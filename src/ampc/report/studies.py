@@ -21,6 +21,10 @@ Point = tuple[float, float, float]
 """A figure, and the lower and upper end of its interval."""
 
 
+_HANDLE, _LETTER = 0.5, 0.065
+"""Room in a legend for the mark of an entry and for a letter of its name [in]."""
+
+
 @dataclass(frozen=True)
 class Panel:
     """One pair of axes."""
@@ -60,7 +64,8 @@ def draw_panels(panels: Sequence[Panel], columns: int = 2, share_y: bool = False
         axis.set_axis_off()
     if len(names) > 1:
         ordered = [handles[name] for name in names]
-        figure.legend(ordered, names, loc="outside upper left", ncols=min(5, len(names)))
+        columns = int(WIDTH / (_HANDLE + _LETTER * max(map(len, names))))
+        figure.legend(ordered, names, loc="outside upper left", ncols=max(1, min(columns, len(names))))
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=130, metadata={"Software": None})
     return file.getvalue()
