@@ -38,7 +38,7 @@ class FlexibleArmController(ABC):
     - a goal out of reach is replaced by the nearest point where the arm can rest;
     - where the controller itself has no torque, its `_fallback` is taken: by default the arm brakes.
 
-    A command is the torque on top of that against gravity.
+    A command is the torque on top of that against gravity, of which the first moments take a part only.
     """
 
     def __init__(self, name: str, robot: Robot, settings: GuidanceSettings, control_period: float) -> None:
@@ -55,7 +55,7 @@ class FlexibleArmController(ABC):
             SettingsError: The settings do not fit the robot.
         """
         self.name, self.control_period = name, control_period
-        self._robot = robot
+        self._robot, self._start_time = robot, settings.start_time
         self._filter = ExtendedKalmanFilter(robot, settings.estimator, control_period)
         self._choice = ReferenceChoice(robot, settings.route_margin)
         self._brake = Brake(robot, control_period)
@@ -73,6 +73,8 @@ class FlexibleArmController(ABC):
         self.estimate = self.reference = None
         self._torque: FloatArray = np.zeros(self._robot.n_actuated)
         self._gravity = np.zeros(self._robot.n_actuated)
+        self._command: FloatArray | None = None
+        self._since_start = 0.0
         self._branches: list[Branch] = []
         self._goal_fault = ""
         self._situation: Situation | None = None
@@ -130,7 +132,7 @@ class FlexibleArmController(ABC):
     def _note(self, torque: FloatArray, faults: list[str]) -> None:
         """Write down what this step did."""
         self.last_step = StepRecord(
-            command=torque - self._gravity,
+            command=torque - self._gravity if self._command is None else self._command,
             corrective_torque=torque - self._gravity,
             compensation_torque=self._gravity,
             status="fallback" if faults else "ok",
@@ -148,7 +150,10 @@ class FlexibleArmController(ABC):
         if torque is None:
             return self._fallback(self.estimate, faults)
         self._brake.release()
-        return torque
+        self._command = torque - self._gravity
+        self._since_start += self.control_period
+        share = min(1.0, self._since_start / self._start_time) if self._start_time else 1.0
+        return self._gravity + share * self._command
 
     @abstractmethod
     def _torque_for(self, estimate: Estimate, situation: Situation, faults: list[str]) -> FloatArray | None:
@@ -164,10 +169,11 @@ class FlexibleArmController(ABC):
         motors = self._robot.actuated
         self._brake.prepare(estimate.q[motors], branch.reference[motors])
         self.reference, self._reference_scale = branch.reference, np.inf
+        self._since_start = 0.0
 
     def _perceive(self, measurement: Measurement, faults: list[str]) -> Situation | None:
         """What is known now; None where that is not enough to act on, with the reason among the faults."""
-        self._situation = None
+        self._situation = self._command = None
         estimate = self._estimate(measurement, faults)
         if estimate is None:
             return None

@@ -73,7 +73,7 @@ class NonlinearMPCController(FlexibleArmController):
     def _forget(self) -> None:
         super()._forget()
         self.plan = None
-        self._anew, self._failures, self._age, self._started = True, 0, 0.0, 0.0
+        self._anew, self._failures, self._age = True, 0, 0.0
         self._last_plan.forget()
 
     def _perceive(self, measurement: Measurement, faults: list[str]) -> Situation | None:
@@ -92,16 +92,10 @@ class NonlinearMPCController(FlexibleArmController):
             faults.append(f"no new plan ({plan.reason or plan.status})")
             return None
         if self._anew:
-            self._started = 0.0
+            self._since_start = 0.0
         self._anew, self._failures = False, 0
         self._last_plan.offer(plan)
-        return self._gently(plan.u[0])
-
-    def _gently(self, torque: FloatArray) -> FloatArray:
-        """A plan's torque (m,), or less of it at the start."""
-        self._started += self.control_period
-        share = min(1.0, self._started / self._settings.start_time) if self._settings.start_time else 1.0
-        return np.asarray(self._gravity + share * (torque - self._gravity))
+        return np.asarray(plan.u[0])
 
     def _fallback(self, estimate: Estimate, faults: list[str]) -> FloatArray:
         """Torque (m,) of the last plan or, without one, of braking."""
@@ -154,7 +148,8 @@ class NonlinearMPCController(FlexibleArmController):
         plan = self._solver.step(
             query,
             elapsed=elapsed,
-            iterations=self._settings.iterations,
+            # A plan that has to move on further than usual, since it was not asked for, needs another one.
+            iterations=self._settings.iterations + int(elapsed > 1.5 * self.control_period),
             budget=np.inf if deadline is None else deadline,
         )
         if deadline is not None and plan.seconds > deadline:

@@ -59,7 +59,7 @@ class NonlinearMPCControllerSettings:
     @property
     def guidance(self) -> GuidanceSettings:
         """What it shares with other controllers of such arms."""
-        return GuidanceSettings(self.estimator, self.route_margin, self.stuck)
+        return GuidanceSettings(self.estimator, self.route_margin, self.stuck, self.start_time)
 
 
 Preset = Literal["tuned", "published"]

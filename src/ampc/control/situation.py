@@ -8,9 +8,6 @@ from ampc.arrays import FloatArray
 from ampc.control.estimator import Estimate
 from ampc.robots import Robot
 
-NUMBERS_OF_OBSTACLE = 4
-"""A half-space in a state: its normal, and the height of its surface along it."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Situation:
@@ -23,6 +20,12 @@ class Situation:
     """Joint positions at rest that the arm is sent to, for the estimated stiffness (n,) [rad]."""
     goal: FloatArray
     """Where the end effector is sent, world frame (3,) [m]."""
+
+
+def surroundings_of(robot: Robot) -> tuple[str, ...]:
+    """Names of the numbers that follow positions and velocities in a state."""
+    parts = ("normal.x", "normal.y", "normal.z", "height")
+    return ("stiffness.log", *(f"{each.name}.{part}" for each in robot.obstacles for part in parts))
 
 
 class StateWriter:

@@ -9,10 +9,9 @@ from ampc.episodes.collection_settings import CollectionSettings
 from ampc.episodes.dataset import Dataset
 from ampc.episodes.header import DatasetHeader
 from ampc.episodes.progress import EpisodeProgress
-from ampc.episodes.recipe import EpisodeMaker, Learner, Recipe, Setup, tasks_of_episodes
+from ampc.episodes.recipe import AnyTaskSettings, EpisodeMaker, Learner, Recipe, Setup, tasks_of_episodes
 from ampc.episodes.storage import DatasetWriter
 from ampc.errors import AmpcError, DatasetError
-from ampc.tasks import TaskSettings
 from ampc.workers import count_cores, run_in_processes
 
 __all__ = ["CollectionSettings", "Learner", "Setup", "collect", "tasks_of_episodes"]
@@ -20,7 +19,7 @@ __all__ = ["CollectionSettings", "Learner", "Setup", "collect", "tasks_of_episod
 
 def collect(
     setup: Setup,
-    tasks: TaskSettings,
+    tasks: AnyTaskSettings,
     settings: CollectionSettings,
     folder: Path,
     console: Console | None = None,
@@ -56,7 +55,8 @@ def collect(
     episodes = 0
     with EpisodeProgress(len(lengths), console) as progress:
         # With a bound on the labels, in waves of as many episodes as are sure to keep to it.
-        while (target := _affordable(settings, header.control_period, lengths, episodes)) > episodes:
+        every = 1 if learner is None else learner.shadow.ask_every
+        while (target := _affordable(settings, header.control_period, every, lengths, episodes)) > episodes:
             episodes = target
             runs = writer.missing(episodes, settings.shard_episodes)
             stored = episodes - sum(len(run) for run in runs)
@@ -77,14 +77,23 @@ def collect(
 
 
 def _affordable(
-    settings: CollectionSettings, control_period: float, lengths: Mapping[int, int], episodes: int
+    settings: CollectionSettings,
+    control_period: float,
+    every: int,
+    lengths: Mapping[int, int],
+    episodes: int,
 ) -> int:
     """How many episodes may be made, given the lengths of the first ``episodes`` of them."""
     if settings.max_labels is None:
         return settings.episodes
     longest = max(1, round(settings.max_duration / control_period))
-    left = settings.max_labels - sum(lengths[episode] for episode in range(episodes))
-    return min(settings.episodes, episodes + left // longest)
+    left = settings.max_labels - sum(labels_in(lengths[episode], every) for episode in range(episodes))
+    return min(settings.episodes, episodes + left // labels_in(longest, every))
+
+
+def labels_in(length: int, every: int) -> int:
+    """Labels of an episode of so many steps, of which every n-th is labelled, the first included."""
+    return -(-length // every)
 
 
 class _Workforce:

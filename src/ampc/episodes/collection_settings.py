@@ -2,10 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from ampc.episodes.rollout import StopRule
 from ampc.errors import SettingsError
 from ampc.tasks import Region
+from ampc.tasks.flexible import FlexibleRegion
+
+AnyRegion = Literal[Region, FlexibleRegion]
+"""Regions of all kinds of arms."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +21,7 @@ class CollectionSettings:
     """Number of episodes; more than a finished dataset has extends it."""
     seed: int = 0
     """Seed of the tasks; those of an evaluation must have another."""
-    regions: tuple[Region, ...] = ("interior",)
+    regions: tuple[AnyRegion, ...] = ("interior",)
     """Regions that the episodes take in turn; name one several times to weigh it. The other regions are then
     out of the distribution of the data."""
     max_duration: float = 3.0
@@ -33,6 +38,8 @@ class CollectionSettings:
     """Begin no episode that could bring the number of rows above this; None for no bound."""
     first_task: int = 0
     """Index of the first task of the seed; with another one, data of the same seed share no task."""
+    fixed_length: bool = False
+    """Let all episodes have the longest duration, whether the arm settles or not."""
     true_state: bool = False
     """Let the expert act on the arm's true state, where its labels are then free of measurement noise. What
     the data say the arm has measured stays what its sensors said."""
@@ -55,6 +62,6 @@ class CollectionSettings:
             raise SettingsError("collection.regions is empty; name at least one, such as 'interior'")
 
     @property
-    def stop(self) -> StopRule:
-        """When an episode ends."""
-        return StopRule(self.settle_tolerance, self.hold)
+    def stop(self) -> StopRule | None:
+        """When an episode ends before its time, if it may."""
+        return None if self.fixed_length else StopRule(self.settle_tolerance, self.hold)

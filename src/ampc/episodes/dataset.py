@@ -41,6 +41,14 @@ class Dataset:
         return int(self.episode_lengths.sum())
 
     @property
+    def label_counts(self) -> IntArray:
+        """Number of rows of each episode that are there to be imitated (E,)."""
+        if "action.is_label" not in self.frames:
+            return self.episode_lengths
+        is_label = self.frames["action.is_label"][:, 0].astype(np.int64)
+        return np.asarray(np.add.reduceat(is_label, self.episode_starts))
+
+    @property
     def n_episodes(self) -> int:
         """Number of episodes E."""
         return len(self.episode_lengths)
@@ -75,7 +83,7 @@ class Dataset:
                 + MEND_DATASET
             )
         frames = _read_frames(folder, meta, lengths)
-        names = ["length", *record_types(len(meta.joint_names))]
+        names = ["length", *record_types(len(meta.actuated_names))]
         return cls(
             path=folder,
             meta=meta,
@@ -162,7 +170,7 @@ class Dataset:
 
 
 def _read_frames(folder: Path, meta: DatasetHeader, lengths: IntArray) -> dict[str, FloatArray]:
-    features = frame_features(meta.joint_names, meta.actuated_names)
+    features = frame_features(meta.naming)
     parts: dict[str, list[FloatArray]] = {name: [] for name in features}
     for number, members in enumerate(lerobot.split_into_files(lengths.tolist())):
         path = lerobot.data_file(folder, number)

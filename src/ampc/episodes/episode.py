@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ampc.arrays import BoolArray, FloatArray
+from ampc.control.situation import Situation
 from ampc.tasks.task import Task
 
 
@@ -61,11 +62,27 @@ class Episode:
     settled_at: float | None
     """When the arm first was within the stop rule's tolerance [s]; None if never, or without a rule."""
     label: FloatArray | None = None
-    """Command that an expert in the controller's shadow would have given (T, m); None without one: the
-    command itself is then what there is to imitate."""
+    """Command that an expert in the controller's shadow would have given (T, m), NaN where it was not asked;
+    None without one: the command itself is then what there is to imitate."""
+    situations: tuple[Situation, ...] | None = None
+    """What was known at each step (T,), of controllers that record it; None of others."""
 
     def __len__(self) -> int:
         return len(self.time)
+
+    @property
+    def labelled(self) -> BoolArray:
+        """Which rows are there to be imitated (T,).
+
+        Not those without an answer of the expert and, of controllers that record situations, not those in
+        which one fell back on something else.
+        """
+        found = np.ones(len(self), dtype=np.bool_)
+        if self.label is not None:
+            found &= np.isfinite(self.label).all(axis=1)
+        if self.situations is not None:
+            found[[row for row, _ in self.fallbacks]] = False
+        return found
 
     @property
     def error(self) -> FloatArray:

@@ -62,32 +62,45 @@ class Feature:
         return flat if self.names is None else flat.reshape(-1, self.size)
 
 
-def frame_features(joints: Sequence[str], actuated: Sequence[str]) -> dict[str, Feature]:
-    """Columns of a dataset of an arm, in the order in which they are stored.
+@dataclass(frozen=True)
+class Naming:
+    """Whose numbers the rows of a dataset hold."""
 
-    Args:
-        joints: Names of all joints (n,).
-        actuated: Names of the actuated ones (m,).
-    """
+    joints: Sequence[str]
+    """Names of the joints of controllers' model (n,)."""
+    actuated: Sequence[str]
+    """Names of the actuated ones (m,)."""
+    true_joints: Sequence[str]
+    """Names of the joints of the simulated arm."""
+    surroundings: Sequence[str] | None = None
+    """Names of what follows positions and velocities of all joints in an estimated state; None where states
+    are measured ones of the actuated joints."""
+
+
+def frame_features(naming: Naming) -> dict[str, Feature]:
+    """Columns of a dataset of an arm, in the order in which they are stored."""
 
     def numbers(*names: str) -> Feature:
         return Feature("float64", len(names), names)
 
-    def state(of: Sequence[str]) -> Feature:
-        return numbers(*(f"{joint}.position" for joint in of), *(f"{joint}.velocity" for joint in of))
+    def state(of: Sequence[str], *more: str) -> Feature:
+        return numbers(*(f"{joint}.position" for joint in of), *(f"{joint}.velocity" for joint in of), *more)
 
+    actuated, surroundings = naming.actuated, naming.surroundings
     features = {
-        "observation.state": state(actuated),
-        "observation.reference": numbers(*joints),
+        "observation.state": state(actuated) if surroundings is None else state(naming.joints, *surroundings),
+        "observation.reference": numbers(*naming.joints),
         "observation.goal": numbers("x", "y", "z"),
         "observation.end_effector": numbers("x", "y", "z"),
-        "state.true": state(joints),
+        "state.true": state(naming.true_joints),
         "action": numbers(*actuated),
         "action.applied": numbers(*actuated),
         "torque.corrective": numbers(*actuated),
         "torque.compensation": numbers(*actuated),
         "torque.applied": numbers(*actuated),
     }
+    if surroundings is not None:
+        features["action.is_label"] = numbers("is_label")
     return features | {name: Feature(dtype, 1, None) for name, dtype in INDEX_COLUMNS.items()}
 
 
@@ -99,17 +112,17 @@ def episode_columns(episode: Episode) -> dict[str, FloatArray]:
     """
     length = len(episode)
     columns = {
-        "observation.state": np.hstack([episode.measured_q, episode.measured_dq]),
-        "observation.reference": np.broadcast_to(episode.reference, (length, episode.reference.size)),
-        "observation.goal": np.broadcast_to(episode.task.goal, (length, 3)),
+        **_observations(episode),
         "observation.end_effector": episode.end_effector,
         "state.true": np.hstack([episode.q, episode.dq]),
-        "action": episode.command if episode.label is None else episode.label,
+        "action": _labels(episode),
         "action.applied": episode.command,
         "torque.corrective": episode.corrective_torque,
         "torque.compensation": episode.compensation_torque,
         "torque.applied": episode.applied_torque,
     }
+    if episode.situations is not None:
+        columns["action.is_label"] = episode.labelled.astype(np.float64)[:, None]
     if length == 0:
         raise DatasetError(f"task {episode.task.index} ({episode.task.region}): episode has no steps")
     for name, values in columns.items():
@@ -120,6 +133,29 @@ def episode_columns(episode: Episode) -> dict[str, FloatArray]:
                 "Such an episode is not stored; a smaller physics step may mend it"
             )
     return columns
+
+
+def _observations(episode: Episode) -> dict[str, FloatArray]:
+    """What the controller knew, as far as a policy is to know it."""
+    length, situations = len(episode), episode.situations
+    if situations is None:
+        return {
+            "observation.state": np.hstack([episode.measured_q, episode.measured_dq]),
+            "observation.reference": np.broadcast_to(episode.reference, (length, episode.reference.size)),
+            "observation.goal": np.broadcast_to(episode.task.goal, (length, 3)),
+        }
+    return {
+        "observation.state": np.array([situation.state for situation in situations]),
+        "observation.reference": np.array([situation.reference for situation in situations]),
+        "observation.goal": np.array([situation.goal for situation in situations]),
+    }
+
+
+def _labels(episode: Episode) -> FloatArray:
+    """What there is to imitate (T, m); where there is nothing, what was done."""
+    if episode.label is None:
+        return episode.command
+    return np.where(np.isfinite(episode.label), episode.label, episode.command)
 
 
 def episode_record(episode: Episode) -> dict[str, Any]:
@@ -141,13 +177,13 @@ def episode_record(episode: Episode) -> dict[str, Any]:
     }
 
 
-def record_types(n_joints: int) -> dict[str, pa.DataType]:
+def record_types(n_actuated: int) -> dict[str, pa.DataType]:
     """Types of the columns that `episode_record` fills, without ``length``."""
     return {
         "region": pa.string(),
         "task": pa.int64(),
         "seed": pa.int64(),
-        "start": pa.list_(pa.float64(), n_joints),
+        "start": pa.list_(pa.float64(), n_actuated),
         "goal": pa.list_(pa.float64(), 3),
         "variation": pa.string(),
         "settled_at": pa.float64(),

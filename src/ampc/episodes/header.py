@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import ampc
+from ampc.control.situation import surroundings_of
 from ampc.episodes.files import read_json, write_json
+from ampc.episodes.frames import Naming
 from ampc.errors import DatasetError, SettingsError
 from ampc.provenance import git_commit
 from ampc.robots.robot import Robot
@@ -24,7 +26,7 @@ class DatasetHeader:
     """Content of ``meta/ampc.json``."""
 
     robot: str
-    """Name of the arm."""
+    """Name of the arm, as controllers believe it to be."""
     robot_fingerprint: str
     """Its `Robot.fingerprint`."""
     joint_names: tuple[str, ...]
@@ -37,6 +39,10 @@ class DatasetHeader:
     """Name of the controller whose commands are the actions."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Settings of controller, plant, tasks and collection."""
+    true_joint_names: tuple[str, ...] = ()
+    """Joints of the simulated arm; empty if they are the same."""
+    surroundings: tuple[str, ...] | None = None
+    """What follows positions and velocities in an estimated state; None where states are measured."""
     robot_source: str = ""
     """Where the arm's model was read from."""
     format_version: int = FORMAT_VERSION
@@ -46,9 +52,20 @@ class DatasetHeader:
     git_commit: str | None = None
     """Commit of this package's source tree, if it has one."""
 
+    @property
+    def naming(self) -> Naming:
+        """Whose numbers the rows hold."""
+        true_joints = self.true_joint_names or self.joint_names
+        return Naming(self.joint_names, self.actuated_names, true_joints, self.surroundings)
+
     @classmethod
     def describe(
-        cls, robot: Robot, controller: str, control_period: float, settings: dict[str, Any]
+        cls,
+        robot: Robot,
+        controller: str,
+        control_period: float,
+        settings: dict[str, Any],
+        simulated: Robot | None = None,
     ) -> "DatasetHeader":
         """Header of a dataset that is about to be made.
 
@@ -57,7 +74,9 @@ class DatasetHeader:
             controller: Name of the controller.
             control_period: Time between two rows [s].
             settings: What shaped the data, as nested dict of plain values.
+            simulated: The arm as it is simulated, where controllers have a model of their own.
         """
+        simulated = simulated or robot
         return cls(
             robot=robot.name,
             robot_fingerprint=robot.fingerprint,
@@ -66,6 +85,8 @@ class DatasetHeader:
             control_period=control_period,
             controller=controller,
             settings=settings,
+            true_joint_names=() if simulated.joint_names == robot.joint_names else simulated.joint_names,
+            surroundings=surroundings_of(robot) if len(robot.passive) else None,
             robot_source=robot.source,
             ampc_version=ampc.__version__,
             git_commit=git_commit(),

@@ -120,7 +120,7 @@ def episodes_table(
     first_row: int,
     records: Sequence[Mapping[str, Any]],
     frames: Mapping[str, FloatArray],
-    n_joints: int,
+    n_actuated: int,
 ) -> pa.Table:
     """Metadata of the episodes of one data file.
 
@@ -130,7 +130,7 @@ def episodes_table(
         first_row: Index of its first row in the whole dataset.
         records: What is stored once per episode.
         frames: Its rows by column, (N, d) or (N,).
-        n_joints: Number of joints n.
+        n_actuated: Number of joints with motors m.
     """
     count = len(episodes)
     lengths = np.array([record["length"] for record in records], dtype=np.int64)
@@ -145,7 +145,7 @@ def episodes_table(
     for kind in ("data", "meta/episodes"):
         for name, value in file_place(number).items():
             columns[f"{kind}/{name}"] = pa.array([value] * count, pa.int64())
-    for name, arrow_type in record_types(n_joints).items():
+    for name, arrow_type in record_types(n_actuated).items():
         columns[EXTRA_PREFIX + name] = pa.array([record[name] for record in records], arrow_type)
     for name, values in frames.items():
         matrix = np.asarray(values, dtype=np.float64).reshape(len(values), -1)

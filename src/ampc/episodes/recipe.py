@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from ampc.control.controller import Controller
 from ampc.control.feedback import FeedbackLaw
@@ -15,6 +15,9 @@ from ampc.episodes.shadow import OmniscientController, ShadowedController, Shado
 from ampc.robots.robot import Robot
 from ampc.settings import to_dict
 from ampc.tasks import Task, TaskSampler, TaskSettings
+from ampc.tasks.flexible import FlexibleTaskSampler, FlexibleTaskSettings
+
+AnyTaskSettings = TaskSettings | FlexibleTaskSettings
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,21 @@ class Learner:
     """How often the expert drives instead."""
 
 
+class Sampler(Protocol):
+    """Draws tasks: task i depends on the seed, the region and i alone."""
+
+    def sample(self, n: int, region: str, seed: int, first: int) -> list[Task]:
+        """The tasks with indices ``first`` to ``first + n - 1``."""
+
+
 class Setup(Protocol):
     """A frozen dataclass of plain settings from which any process builds the same expert and plant."""
 
     def build_robot(self) -> Robot:
-        """Load the arm."""
+        """Load the arm as it is simulated."""
+
+    def build_model(self) -> Robot:
+        """Load the arm as controllers believe it to be."""
 
     def build(self) -> tuple[Plant, Controller]:
         """Make the plant and the expert."""
@@ -46,7 +59,7 @@ class Recipe:
 
     setup: Setup
     """Robot, expert and plant."""
-    tasks: TaskSettings
+    tasks: AnyTaskSettings
     """What the tasks look like."""
     settings: CollectionSettings
     """Which tasks, and when episodes end."""
@@ -70,22 +83,21 @@ class Recipe:
                 "policy": _digest(self.learner.policy),
                 "shadow": to_dict(self.learner.shadow),
             }
-        robot = self.setup.build_robot()
-        return DatasetHeader.describe(robot, controller.name, plant.control_period, recorded)
+        model, simulated = self.setup.build_model(), self.setup.build_robot()
+        return DatasetHeader.describe(model, controller.name, plant.control_period, recorded, simulated)
 
     def controllers(self) -> tuple[Plant, Controller]:
         """The plant, and what drives it and labels its states."""
         plant, expert = self.setup.build()
-        robot = self.setup.build_robot()
         if self.settings.true_state:
-            expert = OmniscientController(plant, robot, expert)
+            expert = OmniscientController(plant, self.setup.build_robot(), expert)
         if self.learner is None:
             return plant, expert
         # Torch is needed only where a policy drives.
         from ampc.policies.law import TorchPolicy
         from ampc.policies.policy import Policy
 
-        law = TorchPolicy(Policy.load(self.learner.policy, robot))
+        law = TorchPolicy(Policy.load(self.learner.policy, self.setup.build_model()))
         return plant, ShadowedController(expert, self.setup.build_learner(law), self.learner.shadow)
 
 
@@ -100,7 +112,7 @@ class EpisodeMaker:
         """
         self._settings = recipe.settings
         self._plant, self._controller = recipe.controllers()
-        self._sampler = TaskSampler(recipe.setup.build_robot(), recipe.tasks)
+        self._sampler = sampler_of(recipe.setup.build_robot(), recipe.tasks)
 
     def make(self, episodes: range) -> list[Episode]:
         """The episodes with these indices."""
@@ -111,7 +123,18 @@ class EpisodeMaker:
         ]
 
 
-def tasks_of_episodes(sampler: TaskSampler, settings: CollectionSettings, episodes: range) -> list[Task]:
+def sampler_of(robot: Robot, settings: AnyTaskSettings) -> Sampler:
+    """What draws tasks of that kind.
+
+    Raises:
+        AmpcError: If they are not tasks of such a robot.
+    """
+    if isinstance(settings, FlexibleTaskSettings):
+        return cast(Sampler, FlexibleTaskSampler(robot, settings))
+    return cast(Sampler, TaskSampler(robot, settings))
+
+
+def tasks_of_episodes(sampler: Sampler, settings: CollectionSettings, episodes: range) -> list[Task]:
     """Tasks of consecutive episodes: each region's own tasks, the regions taking turns."""
     regions = settings.regions
     places = range(episodes.start + settings.first_task, episodes.stop + settings.first_task)

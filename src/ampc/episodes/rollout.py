@@ -9,6 +9,7 @@ import numpy as np
 
 from ampc.arrays import FloatArray
 from ampc.control.controller import Controller
+from ampc.control.situation import Situation
 from ampc.episodes.episode import Episode
 from ampc.errors import SettingsError
 from ampc.plants.measurement import Measurement
@@ -94,6 +95,7 @@ def run_episode(
     measured_q, measured_dq, command, corrective, compensation, applied = np.empty((6, n_steps, m))
     torque_saturated, command_saturated = np.zeros((2, n_steps), dtype=bool)
     labels: list[FloatArray] = []
+    situations: list[Situation] = []
     fallbacks: list[tuple[int, str]] = []
     settled_at: float | None = None
     length = n_steps
@@ -116,6 +118,8 @@ def run_episode(
         command_saturated[k] = record.command_saturated
         if record.label is not None:
             labels.append(record.label)
+        if record.situation is not None:
+            situations.append(record.situation)
         measurement = plant.step(torque)
         applied[k], torque_saturated[k] = plant.applied_torque, plant.torque_saturated
         if record.status == "fallback" or plant.fault:
@@ -145,6 +149,7 @@ def run_episode(
         final_end_effector=plant.end_effector.copy(),
         settled_at=settled_at,
         label=np.array(labels) if labels else None,
+        situations=tuple(situations) if len(situations) == length else None,
     )
 
 

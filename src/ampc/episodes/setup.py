@@ -118,6 +118,10 @@ class EpisodeSetup:
         """Load the arm."""
         return self.robot.load()
 
+    def build_model(self) -> Robot:
+        """Load the arm: controllers have no model of their own."""
+        return self.robot.load()
+
     def build(self) -> tuple[MujocoPlant, Controller]:
         """Make the plant and the controller.
 

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from ampc.arrays import FloatArray
-from ampc.control.controller import Controller, ObservesApplied, StepRecord
+from ampc.control.controller import Controller, ObservesApplied, StepRecord, Watches
 from ampc.episodes.rollout import Plant
 from ampc.errors import SettingsError
 from ampc.plants.measurement import Measurement
@@ -28,8 +28,13 @@ class ShadowSettings:
     """Probability that the expert drives and not the learner."""
     mixing: Mixing = "episode"
     """Whether that is drawn once for each episode or for each step."""
+    ask_every: int = 1
+    """The expert is asked at every n-th step of an episode, the first included; where it drives it is
+    asked at every step, but the other answers are not labels."""
 
     def __post_init__(self) -> None:
+        if self.ask_every < 1:
+            raise SettingsError(f"shadow.ask_every is {self.ask_every}; it must be at least 1")
         if not 0.0 <= self.beta <= 1.0:
             raise SettingsError(f"shadow.beta is {self.beta}; it must be a probability from 0 to 1")
 
@@ -37,9 +42,9 @@ class ShadowSettings:
 class ShadowedController:
     """The mixture of DAgger (Ross, Gordon and Bagnell 2011, algorithm 3.1) as a controller.
 
-    At each step the expert is asked; what it would have commanded is the step's label. The torque is the
-    expert's or the learner's, as drawn from the task's seed. Whoever did not drive is told what was sent, if
-    it has a use for that.
+    The expert is asked; what it would have commanded is the step's label. The torque is the
+    expert's or the learner's, as drawn from the task's seed. Whoever did not drive is told
+    what was sent, if it has a use for that; an expert that is not asked watches.
 
     Attributes:
         name: The expert's name.
@@ -65,6 +70,7 @@ class ShadowedController:
         self._tell_expert, self._tell_learner = _listener(expert), _listener(learner)
         self._generator = np.random.default_rng(0)
         self._expert_drives = False
+        self._step = 0
 
     def reset(self, task: Task) -> None:
         """Begin a task with both."""
@@ -73,15 +79,20 @@ class ShadowedController:
         self.reference = getattr(self._expert, "reference", None)
         sequence = np.random.SeedSequence(task.seed, spawn_key=(_DRIVER_STREAM,))
         self._generator = np.random.default_rng(sequence)
+        self._step = 0
         self._draw_driver()
 
     def act(self, measurement: Measurement) -> FloatArray:
         """Torque of whoever drives (m,) [N m]; never raises, since neither of the two does."""
         if self._settings.mixing == "step":
             self._draw_driver()
+        is_asked = self._step % self._settings.ask_every == 0
+        self._step += 1
+        if not is_asked and not self._expert_drives:
+            return self._unlabelled(measurement)
         experts_torque = self._expert.act(measurement)
         if self._expert_drives and self._settings.mixing == "episode":
-            self.last_step = _labelled(self._expert.last_step, self._expert.last_step)
+            self.last_step = _labelled(self._expert.last_step, self._expert.last_step, is_asked)
             return experts_torque
         learners_torque = self._learner.act(measurement)
         if self._expert_drives:
@@ -89,7 +100,16 @@ class ShadowedController:
         else:
             torque, step, tell = learners_torque, self._learner.last_step, self._tell_expert
         tell(torque, step.command)
-        self.last_step = _labelled(step, self._expert.last_step)
+        self.last_step = _labelled(step, self._expert.last_step, is_asked)
+        return torque
+
+    def _unlabelled(self, measurement: Measurement) -> FloatArray:
+        """A step of the learner's that the expert is not asked about."""
+        if isinstance(self._expert, Watches):
+            self._expert.watch(measurement)
+        torque, step = self._learner.act(measurement), self._learner.last_step
+        self._tell_expert(torque, step.command)
+        self.last_step = replace(step, label=np.full_like(step.command, np.nan))
         return torque
 
     def _draw_driver(self) -> None:
@@ -140,9 +160,14 @@ def _listener(controller: Controller) -> Callable[[FloatArray, FloatArray], None
     return lambda torque, command: None
 
 
-def _labelled(step: StepRecord, expert: StepRecord) -> StepRecord:
-    """A step with the expert's command as label; a fallback of the expert's is one of the step's."""
+def _labelled(step: StepRecord, expert: StepRecord, is_asked: bool) -> StepRecord:
+    """A step with the expert's command as label, NaN where it is none.
+
+    A fallback of the expert's is one of the step's.
+    """
+    label = expert.command if is_asked else np.full_like(expert.command, np.nan)
+    situation = expert.situation or step.situation
     if expert is step or expert.status == "ok":
-        return replace(step, label=expert.command)
+        return replace(step, label=label, situation=situation)
     reason = "; ".join(filter(None, (step.reason, f"expert: {expert.reason}")))
-    return replace(step, label=expert.command, status="fallback", reason=reason)
+    return replace(step, label=label, situation=situation, status="fallback", reason=reason)

@@ -40,7 +40,7 @@ class DatasetWriter:
         """
         self.folder = folder
         self.header = header
-        self.features = frame_features(header.joint_names, header.actuated_names)
+        self.features = frame_features(header.naming)
         if (folder / HEADER_PATH).exists():
             changes = DatasetHeader.read(folder).differences(header)
             if changes:
@@ -179,8 +179,8 @@ class DatasetWriter:
     ) -> None:
         frames = {name: feature.to_numpy(table[name]) for name, feature in self.features.items()}
         own = records[members.start : members.stop]
-        n_joints = len(self.header.joint_names)
-        content = lerobot.episodes_table(number, members, first_row, own, frames, n_joints)
+        n_actuated = len(self.header.actuated_names)
+        content = lerobot.episodes_table(number, members, first_row, own, frames, n_actuated)
         write_table(lerobot.episodes_file(self.folder, number), content)
 
     def _write_statistics(self, files: int, rows: int) -> None:

@@ -13,9 +13,10 @@ import numpy as np
 from rich.console import Console
 
 from ampc.arrays import IntArray
-from ampc.episodes.collection import CollectionSettings, Learner, Setup, collect
+from ampc.episodes.collection import CollectionSettings, Learner, Setup, collect, labels_in
 from ampc.episodes.dataset import Dataset
 from ampc.episodes.files import read_json, write_json
+from ampc.episodes.recipe import AnyTaskSettings
 from ampc.episodes.shadow import ShadowSettings
 from ampc.errors import SettingsError
 from ampc.learning.behaviour_cloning import fit_policy, make_policy, require_fit
@@ -37,7 +38,7 @@ class Teaching:
 
     setup: Setup
     """Robot, plant and expert."""
-    tasks: TaskSettings = dataclasses.field(default_factory=TaskSettings)
+    tasks: AnyTaskSettings = dataclasses.field(default_factory=TaskSettings)
     """What the tasks look like: also how their plants vary."""
     collection: CollectionSettings = dataclasses.field(default_factory=CollectionSettings)
     """Seed and regions of the tasks, length of the episodes, whether the expert sees the true state, number
@@ -124,9 +125,9 @@ class _History:
 
     def add(self, dataset: Dataset, most: int) -> None:
         """Add the first whole episodes that together have at most so many labels, but at least two."""
-        ends = np.cumsum(dataset.episode_lengths)
-        count = max(2, int(np.searchsorted(ends, most, side="right")))
-        rows = int(ends[:count][-1])
+        labels = np.cumsum(dataset.label_counts)
+        count = max(2, int(np.searchsorted(labels, most, side="right")))
+        rows = int(dataset.episode_lengths[:count].sum())
         columns = {name: column[:rows] for name, column in dataset.frames.items()}
         part = Frames.from_columns(columns, dataset.episode_starts[:count], dataset.episode_lengths[:count])
         if self._spec.inputs.needs_reference:
@@ -135,7 +136,7 @@ class _History:
         chosen = part.split(self._training.validation_share, self._training.seed)
         self._splits.append((chosen[0] + before, chosen[1] + before))
         self._parts.append(part)
-        self.labels += rows
+        self.labels += int(labels[:count][-1])
         self.episodes += dataset.n_episodes
 
     @property
@@ -187,10 +188,11 @@ def _require_episodes(collection: CollectionSettings, spec: PolicySpec, settings
     given = 0
     for number in range(settings.rounds + 1):
         labels = settings.labels_of(number, given)
-        if labels < 2 * longest:
+        most = labels_in(longest, settings.ask_every if number else 1)
+        if labels < 2 * most:
             raise SettingsError(
                 f"dagger.labels is {settings.labels}, which leaves {labels} for round {number}; an episode "
-                f"may take {longest}, and each round needs two. Ask for more labels or fewer rounds"
+                f"may take {most}, and each round needs two. Ask for more labels or fewer rounds"
             )
         given += labels
 
@@ -213,7 +215,7 @@ def _collect(
     )
     learner = None
     if number > 0:
-        shadow = ShadowSettings(settings.beta_of(number), settings.mixing)
+        shadow = ShadowSettings(settings.beta_of(number), settings.mixing, settings.ask_every)
         learner = Learner(folder.with_name(str(number - 1)), shadow)
     return collect(teaching.setup, teaching.tasks, collection, folder / "dataset", console, learner)
 

@@ -28,13 +28,16 @@ class DaggerSettings:
     """Beta of every round, in place of a schedule."""
     mixing: Mixing = "episode"
     """Whether who drives is drawn once for each episode or for each step."""
+    ask_every: int = 1
+    """The expert is asked at every n-th step that the learner makes: for rates at which neighbouring steps
+    have the same label."""
     warm_start: bool = True
     """Begin a round's training with the weights of the round before, not with fresh ones."""
     epochs: int = 20
     """Largest number of epochs of every round before the last, which has those of the training settings."""
 
     def __post_init__(self) -> None:
-        for name, least in (("rounds", 0), ("labels", 1), ("epochs", 1)):
+        for name, least in (("rounds", 0), ("labels", 1), ("epochs", 1), ("ask_every", 1)):
             if getattr(self, name) < least:
                 raise SettingsError(f"dagger.{name} is {getattr(self, name)}; it must be at least {least}")
         if not 0.0 < self.demonstration_share <= 1.0:

@@ -18,7 +18,7 @@ class Batch(NamedTuple):
     states: Tensor
     """Measured q [rad] and dq [rad/s], newest last (B, T, 2m)."""
     reference: Tensor
-    """Joint reference (B, n) [rad]."""
+    """Joint reference (B, n), or after every state (B, T, n) [rad]."""
     goal: Tensor
     """End-effector goal, world frame (B, 3) [m]."""
     past_commands: Tensor
@@ -26,7 +26,7 @@ class Batch(NamedTuple):
     commands: Tensor
     """Labels: after the newest state (B, 1, m), or after every state (B, T, m)."""
     weight: Tensor
-    """Weight of each label (B, 1) or (B, T); zero where a sequence is only padded."""
+    """Weight of each label (B, 1) or (B, T); zero where there is none, or a sequence is only padded."""
 
 
 class Samples(Protocol):
@@ -47,7 +47,7 @@ class Frames:
     """Frames of E whole episodes, one after the other, N in all, in single precision."""
 
     states: Tensor
-    """Measured q [rad] and dq [rad/s] (N, 2m)."""
+    """Measured q [rad] and dq [rad/s] (N, 2m), or estimated states (N, S)."""
     references: Tensor
     """Joint references (N, n) [rad]."""
     goals: Tensor
@@ -56,6 +56,8 @@ class Frames:
     """Commands applied just before the states were measured (N, m); zero at the start of an episode."""
     commands: Tensor
     """Labels (N, m)."""
+    labelled: Tensor
+    """Whether that is a label and not only what was done (N,)."""
     starts: Tensor
     """Index of the first frame of each episode (E,)."""
     lengths: Tensor
@@ -70,7 +72,7 @@ class Frames:
         Args:
             columns: ``observation.state``, ``observation.reference``, ``observation.goal`` and ``action``,
                 all frames in the order of the episodes; ``action.applied`` where the commands that were
-                applied are not the labels.
+                applied are not the labels, ``action.is_label`` where not all actions are labels.
             starts: Index of the first frame of each episode (E,).
             lengths: Frames of each episode (E,).
 
@@ -94,12 +96,14 @@ class Frames:
         applied = columns.get("action.applied", columns["action"])
         past_commands = torch.roll(torch.tensor(applied, dtype=torch.float32), 1, dims=0)
         past_commands[torch.as_tensor(starts)] = 0.0
+        is_label = columns.get("action.is_label", np.ones((len(states), 1)))
         return cls(
             states,
             references,
             goals,
             past_commands,
             commands,
+            torch.tensor(is_label[:, 0] > 0.5),
             torch.tensor(starts, dtype=torch.int64),
             torch.tensor(lengths, dtype=torch.int64),
         )
@@ -110,6 +114,13 @@ class Frames:
         columns = {item.name: torch.cat([getattr(part, item.name) for part in parts]) for item in fields(cls)}
         columns["starts"] = columns["lengths"].cumsum(0) - columns["lengths"]
         return cls(**columns)
+
+    def velocities(self, rows: Tensor) -> Tensor:
+        """Joint velocities of some frames (B, joints) [rad/s]."""
+        joints = self.references.shape[1]
+        estimated = self.states.shape[1] > 2 * joints
+        n = joints if estimated else self.states.shape[1] // 2
+        return self.states[rows, n : 2 * n]
 
     def require_references(self) -> None:
         """Refuse frames without joint references.
@@ -151,11 +162,21 @@ class Frames:
         n_validation = min(max(1, round(validation_share * n_episodes)), n_episodes - 1)
         return np.sort(order[n_validation:]), np.sort(order[:n_validation])
 
-    def gather(self, frames: Tensor, first: Tensor, commands: Tensor, weight: Tensor) -> Batch:
-        """Batch of the frames with indices (B, T) of episodes that start at ``first`` (B,)."""
+    def gather(
+        self, frames: Tensor, references: Tensor, first: Tensor, commands: Tensor, weight: Tensor
+    ) -> Batch:
+        """Batch of frames.
+
+        Args:
+            frames: Indices (B, T).
+            references: Those whose joint references are taken (B,) or (B, T).
+            first: First frames of the episodes (B,).
+            commands: Labels.
+            weight: Their weights.
+        """
         return Batch(
             self.states[frames],
-            self.references[first],
+            self.references[references],
             self.goals[first],
             self.past_commands[frames],
             commands,
@@ -164,7 +185,7 @@ class Frames:
 
 
 class Windows:
-    """One sample per frame: the history that `HistoryBuffer` holds there, and the command that follows it.
+    """One sample per label: the history that `HistoryBuffer` holds there, and the command that follows it.
 
     Only indices into the frames are made, batch by batch, so that overlapping windows cost no memory. Entries
     before the start of the episode are its first frame, whose past command is zero.
@@ -185,7 +206,9 @@ class Windows:
         self._first = torch.repeat_interleave(frames.starts[chosen], lengths)
         before = torch.repeat_interleave(lengths.cumsum(0) - lengths, lengths)
         within = torch.arange(len(self._first)) - before
-        self._newest = self._first + within
+        newest = self._first + within
+        labelled = frames.labelled[newest]
+        self._first, self._newest = self._first[labelled], newest[labelled]
         self._age = stride * torch.arange(history - 1, -1, -1)
         self.n_frames = len(self._newest)
 
@@ -198,7 +221,7 @@ class Windows:
         newest, first = self._newest[indices], self._first[indices]
         frames = torch.maximum(newest[:, None] - self._age, first[:, None])
         commands = self._frames.commands[newest][:, None]
-        return self._frames.gather(frames, first, commands, torch.ones(len(indices), 1))
+        return self._frames.gather(frames, newest, first, commands, torch.ones(len(indices), 1))
 
 
 class Sequences:
@@ -223,7 +246,7 @@ class Sequences:
         self._frames = frames
         self._first = frames.starts[chosen]
         self._last = self._first + frames.lengths[chosen] - 1
-        velocity = torch.chunk(frames.states[self._last], 2, dim=1)[1]
+        velocity = frames.velocities(self._last)
         at_rest = velocity.abs().amax(1) <= rest_velocity
         self._lengths = frames.lengths[chosen] + extension * at_rest
         self.n_frames = int(self._lengths.sum())
@@ -237,5 +260,6 @@ class Sequences:
         first, lengths = self._first[indices], self._lengths[indices]
         step = torch.arange(int(lengths.max()))
         frames = torch.minimum(first[:, None] + step, self._last[indices][:, None])
-        weight = (step < lengths[:, None]).to(self._frames.states.dtype)
-        return self._frames.gather(frames, first, self._frames.commands[frames], weight)
+        counted = (step < lengths[:, None]) & self._frames.labelled[frames]
+        weight = counted.to(self._frames.states.dtype)
+        return self._frames.gather(frames, frames, first, self._frames.commands[frames], weight)
