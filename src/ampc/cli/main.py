@@ -15,6 +15,7 @@ from rich.table import Table
 
 from ampc import __version__
 from ampc.cli import verbs
+from ampc.cli.distill_flexible import DistillFlexible, distill_flexible, is_flexible
 from ampc.cli.options import (
     Bench,
     Check,
@@ -70,6 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         errors.print(f"[bold red]error:[/] unknown verb {verb!r}; choose one of {', '.join(VERBS)}")
         return 2
     try:
+        if verb == "distill" and is_flexible(rest):
+            options = tyro.cli(DistillFlexible, args=rest, prog="ampc distill flexible-arm")
+            return distill_flexible(options, console)
         return VERBS[verb][1](_parse(verb, rest), console)
     except AmpcError as error:
         errors.print("[bold red]error:[/]", escape("\n".join([str(error), *getattr(error, "__notes__", [])])))

@@ -48,7 +48,7 @@ def simulate(options: Simulate, console: Console) -> int:
     if flexible:
         setup = FlexibleSetup(
             RobotSettings(options.robot),
-            RobotSettings(options.plant or _finer(options.robot)),
+            RobotSettings(options.plant or finer(options.robot)),
             kind=options.controller or "nmpc",
         )
     else:
@@ -62,7 +62,7 @@ def simulate(options: Simulate, console: Console) -> int:
     return int(any(row == len(episode) - 1 for row, _ in episode.fallbacks))
 
 
-def _finer(source: str) -> str:
+def finer(source: str) -> str:
     """The built-in arm with ten segments as plant of the built-in model; any other model is its own plant."""
     return "flexible-arm-10" if source == "flexible-arm" else source
 

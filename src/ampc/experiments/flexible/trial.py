@@ -15,7 +15,7 @@ from ampc.experiments.flexible.motion import measure_motion, traces
 from ampc.plants import PUBLISHED_NOISE
 from ampc.plants.measurement import Measurement
 from ampc.robots import Robot
-from ampc.tasks import Task
+from ampc.tasks import PlantVariation, Task
 from ampc.tasks.flexible import FlexibleRegion, FlexibleTaskSampler
 
 TRACES = "traces.npz"
@@ -36,11 +36,22 @@ class FlexibleTasks:
     """How many."""
     stiffness_scale: float = 1.0
     """Young's modulus of the plant, relative to what controllers are told."""
+    payload: float = 0.0
+    """Mass at the end effector that controllers are not told of [kg]."""
+    noise: float = 1.0
+    """Factor on the published noise."""
 
     def sample(self, robot: Robot) -> list[Task]:
         """Draw them for a simulated arm."""
         tasks = FlexibleTaskSampler(robot).sample(self.count, self.region, self.seed, self.first)
-        variation = replace(PUBLISHED_NOISE, stiffness_scale=self.stiffness_scale)
+        published = PUBLISHED_NOISE
+        variation = PlantVariation(
+            payload=self.payload,
+            position_noise=self.noise * published.position_noise,
+            velocity_noise=self.noise * published.velocity_noise,
+            end_effector_noise=self.noise * published.end_effector_noise,
+            stiffness_scale=self.stiffness_scale,
+        )
         return [replace(task, variation=variation) for task in tasks]
 
 
@@ -52,6 +63,14 @@ class Contestant:
     """Name of the controller in tables."""
     setup: FlexibleSetup = field(default_factory=FlexibleSetup)
     """Plant, controller, and the model that it believes in."""
+    policy: Cell | None = None
+    """The cell whose folder holds the policy that drives; None for the controller of the setup."""
+
+    def closed_loop(self, store: Store) -> FlexibleSetup:
+        """The setup with the policy in place."""
+        if self.policy is None:
+            return self.setup
+        return replace(self.setup, kind="policy", policy=store.folder(self.policy))
 
 
 @dataclass(frozen=True)
@@ -69,7 +88,7 @@ class FlexibleTrial(Cell):
         """Run all episodes."""
         loops = {}
         for contestant in self.contestants:
-            plant, built = contestant.setup.build()
+            plant, built = contestant.closed_loop(store).build()
             loops[contestant.name] = plant, _Timed(built)
         robot = self.contestants[0].setup.build_robot()
         episodes: list[dict[str, Any]] = []

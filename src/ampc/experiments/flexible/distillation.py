@@ -1,0 +1,227 @@
+"""Study: the nonlinear MPC as a network, by behaviour cloning and by DAgger."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+
+from ampc.episodes.flexible_setup import FlexibleSetup
+from ampc.evaluation.statistics import BootstrapSettings, TaskBootstrap, success_share
+from ampc.experiments.cell import Cell, Store
+from ampc.experiments.flexible.policies import CLONING, DAGGER, TRAINING, FlexiblePolicy
+from ampc.experiments.flexible.protocol import (
+    EVALUATION_SEED,
+    PLANTS,
+    REGIONS,
+    Episode,
+    accuracy_columns,
+    column,
+    episodes_of,
+    interval,
+    limit_columns,
+    time_columns,
+    traces_of,
+)
+from ampc.experiments.flexible.trial import Contestant, FlexibleTasks, FlexibleTrial
+from ampc.experiments.study import Findings, Row, Study, Value
+from ampc.report.studies import Panel, Point, draw_panels
+
+SEEDS = (0, 1, 2)
+TASKS, CHUNK = 100, 25
+MANY, MANY_CHUNK = 1000, 100
+"""Tasks near the wall on which one policy is counted for long."""
+EXPERT, CLONED, TAUGHT = "NMPC", "BC", "DAgger"
+PUBLISHED = (
+    {"controller": "NMPC", "random, median [mm]": 9.2, "near wall, mean [mm]": 46.3, "samples": 2.3},
+    {"controller": "DAgger", "random, median [mm]": 54.3, "near wall, mean [mm]": 73.0, "samples": 20.7},
+    {"controller": "BC", "random, median [mm]": 1022.0, "near wall, mean [mm]": None, "samples": None},
+)
+"""arXiv 2212.02941: end of at most 1.5 s; violating end-effector samples in an episode near the wall."""
+
+
+def policies(quick: bool, seeds: Sequence[int] = SEEDS) -> dict[str, FlexiblePolicy]:
+    """Policies by name: algorithm and seed."""
+    if quick:
+        duration, training = 0.4, replace(TRAINING, epochs=3)
+        cloning = replace(CLONING, labels=400)
+        taught = replace(DAGGER, rounds=1, labels=400, demonstration_share=0.6, epochs=3)
+        return {
+            name: FlexiblePolicy(0, dagger, training, duration=duration)
+            for name, dagger in ((CLONED, cloning), (TAUGHT, taught))
+        }
+    names = {(CLONED, CLONING): seeds, (TAUGHT, DAGGER): seeds}
+    return {
+        f"{name} {seed}": FlexiblePolicy(seed, dagger)
+        for (name, dagger), own in names.items()
+        for seed in own
+    }
+
+
+def contestants(quick: bool) -> list[Contestant]:
+    """The expert and all policies."""
+    expert = Contestant(EXPERT, FlexibleSetup())
+    return [expert, *(Contestant(name, FlexibleSetup(), cell) for name, cell in policies(quick).items())]
+
+
+def cells(quick: bool) -> Mapping[str, Cell]:
+    """Trials of each controller by plant and region, and the long count near the wall."""
+    found = trials(contestants(quick), *((1, 1) if quick else (TASKS, CHUNK)))
+    if not quick:
+        taught = next(each for each in contestants(quick) if each.name.startswith(TAUGHT))
+        for (plant, scale), first in product(PLANTS.items(), range(TASKS, TASKS + MANY, MANY_CHUNK)):
+            tasks = FlexibleTasks("near-wall", EVALUATION_SEED, first, MANY_CHUNK, scale)
+            found[f"count, {plant}, from task {first}"] = FlexibleTrial(tasks, (taught,))
+    return found
+
+
+def trials(contestants: Sequence[Contestant], count: int, chunk: int) -> dict[str, Cell]:
+    """Trials of each controller by plant and region, those of an expert in parts."""
+    found: dict[str, Cell] = {}
+    for contestant, (plant, scale), region in product(contestants, PLANTS.items(), REGIONS):
+        # A policy's episodes take a tenth of the time of the expert's.
+        size = chunk if contestant.policy is None else count
+        for first in range(0, count, size):
+            tasks = FlexibleTasks(region, EVALUATION_SEED, first, size, scale)
+            name = f"{contestant.name}, {plant}, {region}, from task {first}"
+            found[name] = FlexibleTrial(tasks, (contestant,))
+    return found
+
+
+def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
+    """Tables by plant, region and controller; box plots of the distances."""
+    names = list(dict.fromkeys(trial.contestants[0].name for trial in _trials(cells)))
+    accuracy: list[Row] = []
+    limits: list[Row] = []
+    for (plant, scale), region, name in product(PLANTS.items(), REGIONS, names):
+        episodes = episodes_of(_parts(cells, name, region, scale), store, name)
+        labels: dict[str, Value] = {"plant": plant, "goals": region, "controller": name}
+        distance = column(episodes, "distance 3 s")
+        shares: dict[str, Value] = {
+            "mean at 3 s [mm]": 1e3 * float(distance.mean()),
+            "within 5 cm at 3 s [%]": 100.0 * float((distance < 0.05).mean()),
+        }
+        accuracy.append(labels | accuracy_columns(episodes) | shares)
+        limits.append(labels | violating_columns(episodes) | limit_columns(episodes))
+    tables: dict[str, Sequence[Row]] = {
+        "accuracy": accuracy,
+        "limits": limits,
+        "times": _times(cells, store, names),
+        "policies": _policies(cells, store),
+        "published": [dict(row) for row in PUBLISHED],
+    }
+    if counted := _count(cells, store):
+        tables["count"] = counted
+    return Findings(tables, {"distances": _boxes(cells, store, names)}, NOTES)
+
+
+def _trials(cells: Mapping[str, Cell]) -> list[FlexibleTrial]:
+    return [cell for name, cell in cells.items() if isinstance(cell, FlexibleTrial) and name[:5] != "count"]
+
+
+def _parts(cells: Mapping[str, Cell], name: str, region: str, scale: float) -> list[FlexibleTrial]:
+    return [
+        trial
+        for trial in _trials(cells)
+        if trial.contestants[0].name == name
+        and (trial.tasks.region, trial.tasks.stiffness_scale) == (region, scale)
+    ]
+
+
+def violating_columns(episodes: Sequence[Episode]) -> dict[str, Value]:
+    """Share of the episodes in which a point enters an obstacle, with its interval over tasks."""
+    violating = column(episodes, "violating samples") > 0
+    share = success_share(violating, TaskBootstrap(len(violating), BootstrapSettings()))
+    return {
+        "violating episodes [%]": 100.0 * share.value,
+        "its interval [%]": interval(share, 100.0, 1),
+        "violating samples / episode": float(column(episodes, "violating samples").mean()),
+    }
+
+
+def _times(cells: Mapping[str, Cell], store: Store, names: Sequence[str]) -> list[Row]:
+    """Time of a step from the measurement to the torque, near the wall on the nominal plant."""
+    rows: list[Row] = []
+    median: dict[str, float] = {}
+    for name in names:
+        parts = _parts(cells, name, "near-wall", 1.0)
+        step, solve = (traces_of(parts, store, name, each) for each in ("step", "solve"))
+        first = column(episodes_of(parts, store, name), "first solve")
+        all_times = time_columns(solve, step, first)
+        found = {key: value for key, value in all_times.items() if key.startswith("controller")}
+        median[name] = float(np.median(step))
+        rows.append({"controller": name} | found | {"NMPC / this": median[names[0]] / median[name]})
+    return rows
+
+
+def _policies(cells: Mapping[str, Cell], store: Store) -> list[Row]:
+    """What each policy was taught, and how long that took."""
+    found: dict[str, Row] = {}
+    for trial in _trials(cells):
+        contestant = trial.contestants[0]
+        if contestant.policy is not None and contestant.name not in found:
+            values = store.values(contestant.policy)
+            found[contestant.name] = {
+                "policy": contestant.name,
+                "labels": values["labels"],
+                "one process [min]": store.seconds(contestant.policy) / 60.0,
+                "validation loss": values["validation loss"],
+            }
+    return list(found.values())
+
+
+def _count(cells: Mapping[str, Cell], store: Store) -> list[Row]:
+    """The long count of one policy near the wall."""
+    rows: list[Row] = []
+    for plant, scale in PLANTS.items():
+        parts = [
+            cell
+            for name, cell in cells.items()
+            if name.startswith("count") and isinstance(cell, FlexibleTrial)
+            if cell.tasks.stiffness_scale == scale
+        ]
+        if parts:
+            name = parts[0].contestants[0].name
+            episodes = episodes_of(parts, store, name)
+            within = float((column(episodes, "distance 3 s") < 0.05).mean())
+            labels: dict[str, Value] = {"plant": plant, "controller": name, "episodes": len(episodes)}
+            rows.append(labels | violating_columns(episodes) | {"within 5 cm at 3 s [%]": 100.0 * within})
+    return rows
+
+
+def _boxes(cells: Mapping[str, Cell], store: Store, names: Sequence[str]) -> bytes:
+    """Median and middle 90 % of the final distances."""
+    panels = []
+    for (plant, scale), region in product(PLANTS.items(), REGIONS):
+        points: dict[float | str, Point] = {}
+        for name in names:
+            distance = column(episodes_of(_parts(cells, name, region, scale), store, name), "distance 3 s")
+            middle, low, high = (float(v) for v in np.percentile(1e3 * distance, [50, 5, 95]))
+            points[name] = (middle, low, high)
+        panels.append(
+            Panel(
+                f"{plant}, {region}", {"": points}, "distance at 3 s [mm]", log_y=True, marks={"1 cm": 10.0}
+            )
+        )
+    return draw_panels(panels, 2, share_y=True)
+
+
+NOTES = (
+    "Plant of 10 segments with the published noise; estimator, references and expert on 3 segments and the "
+    "same for all. Policies see the estimate, the reference for the estimated stiffness, the goal and the "
+    "obstacles, nothing that a robot has not. The expert that is compared is the one that was imitated. "
+    "All controllers meet the same tasks and noise; episodes last 3 s; no filter.",
+    "BC: 100 demonstrations. DAgger: 50 demonstrations and five rounds of episodes that the policy drives, "
+    "in which the expert is asked at every fourth step; 150,000 labels in all. Seeds differ in tasks of the "
+    "training, weights and batches. In training the stiffness lies between 0.85 and 1.1 of the nominal one.",
+    "Bars in the figure: 5th to 95th percentile of the tasks. Published figures are those of the end of at "
+    "most 1.5 s, of end-effector samples alone.",
+)
+STUDY = Study(
+    "distillation",
+    "Distilling the flexible arm",
+    "How close, how safe and how fast is a network that imitates the nonlinear MPC, cloned or taught by "
+    "DAgger, on the nominal plant and on a softer one?",
+    cells,
+    findings,
+)
