@@ -116,6 +116,16 @@ class RealTimeIteration:
         self._planned = False
         self._rti.iteration_seconds = self._rti.qp_iteration_seconds = 0.0
 
+    def take_up(self, x: FloatArray, u: FloatArray) -> None:
+        """Go on from given states (N + 1, 2n) and torques (N, m), finite ones, at the next call.
+
+        Raises:
+            SettingsError: An array has the wrong shape.
+        """
+        self._x[:], self._u[:] = _checked(x, self._x, "x"), _checked(u, self._u, "u")
+        self._stages[:] = 0.0
+        self._rti.warm, self._planned = 0, True
+
     def step(
         self, query: Query, *, elapsed: float | None = None, iterations: int = 1, budget: float = math.inf
     ) -> Plan:

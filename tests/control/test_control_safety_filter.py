@@ -1,0 +1,225 @@
+"""The safety filter: certified torques pass, others are replaced; from certified states the arm can stop."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ampc.arrays import FloatArray
+from ampc.chain import rest_shape
+from ampc.control.controller import StepRecord
+from ampc.control.hostile import HostileController
+from ampc.control.safety_filter import SafetyFilter
+from ampc.control.safety_settings import CertificateSettings, SafetyFilterSettings, safety_preset
+from ampc.control.stopping import StoppingPlan, Stops
+from ampc.errors import SettingsError
+from ampc.plants import FlexiblePlant, FlexiblePlantSettings
+from ampc.plants.measurement import Measurement
+from ampc.robots import Robot, RobotDynamics, load_robot
+from ampc.solvers.optimal_control import OptimalControlProblem
+from ampc.solvers.stop_rollout import Stop
+from ampc.tasks.task import Task
+
+PERIOD = 0.004
+HIGH, LOW = np.array([1.0, 0.9, -0.9]), np.array([1.0, 0.5, -0.7])
+"""Motor positions far from and near to the ground [rad]."""
+
+
+@pytest.fixture(scope="module")
+def arm() -> Robot:
+    return load_robot("flexible-arm")
+
+
+@pytest.fixture(scope="module")
+def stops(arm: Robot) -> Stops:
+    settings = SafetyFilterSettings()
+    return Stops(OptimalControlProblem(arm, settings.problem), settings, PERIOD)
+
+
+def task(start: FloatArray = HIGH, seed: int = 1000) -> Task:
+    return Task(0, "random", start, np.array([0.5, 0.5, 0.5]), start, seed)
+
+
+def moving(arm: Robot, motors: FloatArray, speeds: tuple[float, float, float]) -> FloatArray:
+    x = np.concatenate([rest_shape(arm_chain(arm), motors), np.zeros(arm.n_joints)])
+    x[arm.n_joints + arm.actuated] = speeds
+    return x
+
+
+def arm_chain(arm: Robot) -> Any:
+    return OptimalControlProblem(arm).chain
+
+
+class Proposer:
+    """Proposes what it is told to."""
+
+    name, control_period = "proposer", PERIOD
+
+    def __init__(self, torque: Any) -> None:
+        self.torque, self.applied = torque, []
+        self.last_step = StepRecord(np.zeros(3), np.zeros(3), np.zeros(3))
+
+    def reset(self, task: Task) -> None:
+        self.applied = []
+
+    def act(self, measurement: Measurement) -> FloatArray:
+        if isinstance(self.torque, Exception):
+            raise self.torque
+        return self.torque
+
+    def observe_applied(self, torque: FloatArray, command: FloatArray) -> None:
+        self.applied.append(torque)
+
+
+def holding(arm: Robot, motors: FloatArray) -> FloatArray:
+    q = rest_shape(arm_chain(arm), motors)
+    still = np.zeros(arm.n_joints)
+    return RobotDynamics(arm).inverse_dynamics(q, still, still)[arm.actuated]
+
+
+def first(filtered: SafetyFilter, start: FloatArray = HIGH) -> FloatArray:
+    filtered.reset(task(start))
+    return filtered.act(Measurement(0.0, start, np.zeros(3), None))
+
+
+def test_a_safe_torque_passes_untouched(arm: Robot) -> None:
+    torque = holding(arm, HIGH)
+    filtered = SafetyFilter(Proposer(torque), arm)
+    assert np.array_equal(first(filtered), torque)
+    step = filtered.history[-1]
+    assert step.decision == "passed"
+    assert step.change == 0.0
+    assert step.reserve > 0.0
+    assert filtered.last_step.status == "ok"
+
+
+def test_an_unsafe_torque_is_changed_and_the_controller_is_told(arm: Robot) -> None:
+    proposer = Proposer(np.array([20.0, -10.0, 10.0]))
+    filtered = SafetyFilter(proposer, arm)
+    torque = first(filtered)
+    step = filtered.history[-1]
+    assert step.decision in ("modified", "backup")
+    assert step.change > 1.0
+    assert step.reserve >= 0.0
+    assert np.array_equal(proposer.applied[-1], torque)
+
+
+@pytest.mark.parametrize("torque", [np.full(3, np.nan), np.zeros(2), ZeroDivisionError("no torque")])
+def test_a_controller_without_a_torque_is_stopped(arm: Robot, torque: Any) -> None:
+    filtered = SafetyFilter(Proposer(torque), arm)
+    applied = first(filtered)
+    assert np.isfinite(applied).all()
+    assert filtered.history[-1].decision == "backup"
+    assert filtered.last_step.status == "fallback"
+    assert "controller" in filtered.last_step.reason
+
+
+def test_without_a_measurement_to_start_from_the_torque_is_zero(arm: Robot) -> None:
+    filtered = SafetyFilter(Proposer(np.ones(3)), arm)
+    filtered.reset(task())
+    assert not filtered.act(Measurement(0.0, np.full(3, np.nan), np.zeros(3), None)).any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_from_every_certified_state_the_brake_alone_ends_at_rest_without_violation(
+    arm: Robot, stops: Stops, seed: int
+) -> None:
+    rng, chain = np.random.default_rng(seed), arm_chain(arm)
+    x = moving(arm, HIGH, (0.0, 0.0, 0.0))
+    for _ in range(50):  # as far as random torques get while they are certified
+        torque = rng.uniform(0.3 * arm.torque_limits[:, 0], 0.3 * arm.torque_limits[:, 1]) + holding(
+            arm, HIGH
+        )
+        stop = stops.after_torque(x, torque, 1.0)
+        if not stop.safe:
+            torque = stops.at_once(x, 1.0).u[0].copy()
+        x = chain.step(x, torque, PERIOD, scheme="radau", substeps=1)
+    stops.release()
+    for _ in range(250):
+        torque = stops.at_once(x, 1.0).u[0].copy()
+        stops.braked(x)
+        x = chain.step(x, torque, PERIOD, scheme="radau", substeps=1)
+        points = chain.points(x)[0]
+        assert min(float(obstacle.distance(points).min()) for obstacle in arm.obstacles) > 0.0
+    assert np.abs(x[arm.n_joints :]).max() < 0.5
+    stops.release()
+
+
+def test_the_certificate_sees_what_comes_after_the_torque(arm: Robot, stops: Stops) -> None:
+    down = moving(arm, LOW, (0.0, -3.0, 0.0))
+    up = moving(arm, HIGH, (0.0, 1.0, 0.0))
+    torque = holding(arm, LOW)
+    assert not stops.after_torque(down, torque, 1.0).safe
+    assert stops.after_torque(up, holding(arm, HIGH), 1.0).safe
+
+
+def test_a_roll_out_follows_the_integrator_and_the_given_torque(arm: Robot, stops: Stops) -> None:
+    x, torque = moving(arm, HIGH, (0.3, 0.2, -0.2)), np.array([1.0, 3.0, 0.5])
+    stop = stops.after_torque(x, torque, 1.0)
+    expected = arm_chain(arm).step(x, torque, PERIOD, scheme="radau", substeps=1)
+    assert np.array_equal(stop.u[0], torque)
+    np.testing.assert_allclose(stop.x[1], expected, atol=1e-6)
+    limits = arm.torque_limits
+    assert (stop.u >= limits[:, 0]).all()
+    assert (stop.u <= limits[:, 1]).all()
+
+
+def test_a_state_that_is_not_finite_is_not_certified(arm: Robot, stops: Stops) -> None:
+    x = moving(arm, HIGH, (0.0, 0.0, 0.0))
+    x[3] = np.nan
+    stop: Stop = stops.after_torque(x, holding(arm, HIGH), 1.0)
+    assert stop.excess == np.inf
+    assert not stop.safe
+
+
+def test_what_is_left_of_a_plan() -> None:
+    plan = StoppingPlan(np.array([0.004, 0.004, 0.014]), np.arange(9.0).reshape(3, 3))
+    plan.pass_time(0.004)
+    np.testing.assert_allclose(plan.left()[0], [0.004, 0.014])
+    plan.pass_time(0.01)
+    lengths, number = plan.left()
+    np.testing.assert_allclose(lengths, [0.008])
+    assert number == 2
+    assert not plan.over
+    plan.pass_time(0.008)
+    assert plan.over
+
+
+@pytest.mark.parametrize("kind", ["random", "obstacles", "nan", "raises"])
+def test_hostile_controllers_do_no_harm(arm: Robot, kind: Any) -> None:
+    plant = FlexiblePlant(load_robot("flexible-arm-10"), FlexiblePlantSettings())
+    filtered = SafetyFilter(HostileController(kind, arm), arm)
+    given = task(LOW)
+    measurement = plant.reset(given)
+    filtered.reset(given)
+    for _ in range(60):
+        measurement = plant.step(filtered.act(measurement))
+        points = plant.points
+        assert min(float(obstacle.distance(points).min()) for obstacle in arm.obstacles) > 0.0
+    assert len(filtered.history) == 60
+
+
+def test_without_verification_every_torque_is_optimised(arm: Robot) -> None:
+    settings = replace(SafetyFilterSettings(), verify=False, backup=False)
+    filtered = SafetyFilter(Proposer(holding(arm, HIGH)), arm, settings)
+    torque = first(filtered)
+    assert filtered.history[-1].solve_seconds > 0.0
+    np.testing.assert_allclose(torque, holding(arm, HIGH), atol=1.0)
+
+
+def test_the_published_filter_runs_on_one_segment() -> None:
+    model = load_robot("flexible-arm-1")
+    filtered = SafetyFilter(Proposer(np.array([0.0, 3.0, 0.8])), model, safety_preset("published"))
+    assert np.isfinite(first(filtered)).all()
+
+
+def test_settings_that_fit_nothing_are_refused(arm: Robot) -> None:
+    with pytest.raises(SettingsError, match="margins"):
+        CertificateSettings(margins=(np.nan,))
+    with pytest.raises(SettingsError, match="proposed_weight"):
+        SafetyFilterSettings(proposed_weight=0.0)
+    slow = Proposer(np.zeros(3))
+    slow.control_period = 0.05  # type: ignore[misc]
+    with pytest.raises(SettingsError, match="control period"):
+        SafetyFilter(slow, arm)
