@@ -22,6 +22,10 @@
 #define DEEPEST 1e-9      /* least complementarity to aim at, relative to the tolerance */
 #define SHORT 0.1         /* steps for which the corrector is left out */
 #define CENTRING 0.3      /* complementarity aimed at then, relative to that at hand */
+#define COLD 0.1          /* complementarity of cold starts, relative to what the tolerance is relative to */
+#define STUCK 3           /* short steps after which the iterate is centred again */
+#define RECENTRE 1000.0   /* and how much farther from the limits */
+#define AGAIN 2           /* how often at most, lest limits that contradict each other go unnoticed */
 #define BOUNDARY 0.995    /* part of the longest step that is gone */
 
 /* The iterations of the loop that follows do not depend on each other. */
@@ -226,7 +230,7 @@ static void move(const Work *w, const double step) {
 }
 
 /* Go to the point that a cold start begins at: least squares of all distances to the limits beside the cost. Inequalities
- * get room for the largest violation there, which is returned. */
+ * get room for the largest violation there. Returns the complementarity to start with. */
 static double approach(const Work *w, const Kernel *kernel, const QPSettings *settings) {
   QPResult ignored;
   double farthest = 0.0, scale;
@@ -246,7 +250,7 @@ static double approach(const Work *w, const Kernel *kernel, const QPSettings *se
   kernel->down(w, &sweep);
   kernel->up(w, &sweep);
   move(w, 1.0);
-  kernel->measure(w);
+  evaluate(w, kernel, settings, &ignored, &scale);
   for (int pass = 0; pass < 2; pass++)
     for (int k = 0; k <= w->N; k++)
       EACH_SIDE(w, k, side)
@@ -257,7 +261,8 @@ static double approach(const Work *w, const Kernel *kernel, const QPSettings *se
           if (pass) side->least[i] = larger(row * farthest, side->least[i]);
           else farthest = larger(below / row, farthest);
         }
-  return farthest;
+  const double room = larger(farthest, NEAR * largest(w->W, w->variable));
+  return larger(w->curvature[0] * room * room, COLD * scale);
 }
 
 /* Largest magnitude of the finite ones among `count` limits. */
@@ -304,9 +309,21 @@ static double warm_barrier(const Work *w, const double pairs) {
   return (products + NEAR * cost) / pairs;
 }
 
-/* First iterate: z, costate, sides. */
-static void start(const Work *w, const Kernel *kernel, const QPSettings *settings, const QPSolution *guess,
-                  const double pairs) {
+/* Put the sides on the central path; returns the sum of their products. */
+static double centre(const Work *w, const double barrier) {
+  double sum = 0.0;
+  for (int k = 0; k <= w->N; k++)
+    EACH_SIDE(w, k, side) {
+      side_centre(side, AT(w, value, k) + side->position, barrier);
+      for (int i = 0; i < 4; i++)
+        sum += side->on[i] * side->t[i] * side->lambda[i] + side->soft[i] * side->s[i] * side->nu[i];
+    }
+  return sum;
+}
+
+/* First iterate: z, costate, sides; returns the sum of their products. */
+static double start(const Work *w, const Kernel *kernel, const QPSettings *settings, const QPSolution *guess,
+                    const double pairs) {
   const size_t stages = (size_t)w->N + 1;
   const QPSize *size = &w->problem->size;
   if (settings->warm == 0) {
@@ -327,14 +344,14 @@ static void start(const Work *w, const Kernel *kernel, const QPSettings *setting
     }
   double barrier = settings->barrier;
   if (settings->warm == 0) {
-    const double farthest = approach(w, kernel, settings), room = larger(farthest, NEAR * largest(w->W, w->variable));
-    if (barrier == 0.0) barrier = w->curvature[0] * room * room;
+    const double large = approach(w, kernel, settings);
+    if (barrier == 0.0) barrier = large;
   } else {
     kernel->measure(w);
     if (barrier == 0.0) barrier = warm_barrier(w, larger(pairs, 1.0));
   }
   barrier += SMALLEST;
-  for (int k = 0; k <= w->N; k++) EACH_SIDE(w, k, side) side_centre(side, AT(w, value, k) + side->position, barrier);
+  return centre(w, barrier);
 }
 
 /* Direction of the whole iterate, to where `sweep` says. */
@@ -363,20 +380,15 @@ static int iterate(const Work *w, const Kernel *kernel, const QPSettings *settin
                    QPResult *result) {
   const double tolerance = settings->tolerance;
   const Side *end = w->sides + w->first[w->N + 1];
-  double pairs = 0.0, sum = 0.0, remaining = 1.0, least_scale;
+  double pairs = 0.0, remaining = 1.0, least_scale;
   for (const Side *side = w->sides; side < end; side++)
     for (int i = 0; i < 4; i++) pairs += side->on[i] + side->soft[i];
-  start(w, kernel, settings, solution, pairs);
-  for (const Side *side = w->sides; side < end; side++)
-    for (int i = 0; i < 4; i++)
-      sum += side->on[i] * side->t[i] * side->lambda[i] + side->soft[i] * side->s[i] * side->nu[i];
+  double sum = start(w, kernel, settings, solution, pairs);
+  int stuck = 0, again = 0;
   double depth = 0.1; /* complementarity to aim at, relative to the tolerance */
   for (int careful = 0;; careful = 1, depth = larger(0.1 * depth, DEEPEST)) {
     const double finite = evaluate(w, kernel, settings, result, &least_scale);
     if (finite != 0.0 || !(sum < INFINITY)) return result->iterations ? QP_NUMERICAL : QP_NOT_FINITE;
-#ifdef QP_TRACE
-    QP_TRACE("    stat %.2e dyn %.2e lim %.2e comp %.2e least scale %.1e\n", result->stationarity, result->dynamics, result->limits, result->complementarity, least_scale);
-#endif
     if (within(result, tolerance)) return QP_OK;
     if (result->iterations == settings->max_iterations) return QP_MAX_ITERATIONS;
     remaining = 1.0;
@@ -408,9 +420,15 @@ static int iterate(const Work *w, const Kernel *kernel, const QPSettings *settin
       sum = total(sums);
       remaining *= 1.0 - step;
       result->iterations++;
-#ifdef QP_TRACE
-      QP_TRACE("%3d mu %.3e affine %.3f target %.2e step %.4f remaining %.2e worst %.2e\n", result->iterations, sum/pairs, affine, sweep.target, step, remaining, largest(4,worst));
-#endif
+      stuck = step < SHORT ? stuck + 1 : 0;
+      if (stuck == STUCK && again < AGAIN) {
+        /* The multipliers are too small for what is left of the residuals. */
+        kernel->measure(w);
+        sum = centre(w, RECENTRE * sum / pairs);
+        stuck = 0;
+        again++;
+        break;
+      }
       if (careful || result->iterations == settings->max_iterations || !(sum < INFINITY)) break;
       if (largest(4, worst) <= tolerance && remaining * larger(result->stationarity, result->dynamics) <= tolerance)
         break;
