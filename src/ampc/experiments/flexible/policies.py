@@ -12,6 +12,7 @@ from ampc.episodes.collection_settings import CollectionSettings
 from ampc.episodes.dataset import Dataset
 from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.experiments.cell import Cell, Store
+from ampc.experiments.flexible.files import POLICY_FILE
 from ampc.export.onnx import export_onnx
 from ampc.learning.dagger import Teaching, dagger
 from ampc.learning.dagger_settings import DaggerSettings
@@ -22,7 +23,6 @@ from ampc.policies.spec import PolicySpec
 from ampc.tasks.flexible import FlexibleTaskSettings
 from ampc.tasks.variation import VariationSettings
 
-ONNX_FILE = "policy.onnx"
 FIRST_SEED = 3000
 """Seed of the tasks that the first policy learns on; those of the next one follow."""
 
@@ -96,7 +96,7 @@ class FlexiblePolicy(Cell):
         training = replace(self.training, seed=self.seed)
         console = Console(quiet=True) if self.workers == 1 else None
         policy = dagger(lessons, spec, training, self.dagger, folder, console)
-        parity = export_onnx(policy, folder / ONNX_FILE)
+        parity = export_onnx(policy, folder / POLICY_FILE)
         labels = [
             int(Dataset.open(folder / "rounds" / str(number) / "dataset").label_counts.sum())
             for number in range(self.dagger.rounds + 1)

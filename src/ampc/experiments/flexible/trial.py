@@ -11,6 +11,7 @@ from ampc.control.controller import Controller, StepRecord
 from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.episodes.rollout import run_episode
 from ampc.experiments.cell import Cell, Store
+from ampc.experiments.flexible.files import POLICY_FILE
 from ampc.experiments.flexible.motion import measure_motion, traces
 from ampc.plants import PUBLISHED_NOISE
 from ampc.plants.measurement import Measurement
@@ -70,7 +71,7 @@ class Contestant:
         """The setup with the policy in place."""
         if self.policy is None:
             return self.setup
-        return replace(self.setup, kind="policy", policy=store.folder(self.policy))
+        return replace(self.setup, kind="policy", policy=store.folder(self.policy) / POLICY_FILE)
 
 
 @dataclass(frozen=True)
