@@ -50,7 +50,8 @@ class HostileController:
     def _begin(self, seed: int) -> None:
         self._rng = np.random.default_rng([seed, HOSTILITIES.index(self._kind)])
         self._obstacle = int(self._rng.integers(max(1, len(self._robot.obstacles))))
-        self._steps, self._torque = 0, np.zeros(self._robot.n_actuated)
+        self._steps = 0
+        self._torque: FloatArray = np.zeros(self._robot.n_actuated)
 
     def reset(self, task: Task) -> None:
         """Draw anew, from the task's seed."""
@@ -69,7 +70,7 @@ class HostileController:
         elif self._kind == "random" or time < FREEZE:
             every = max(1, round(HOLD / self.control_period))
             if (self._steps - 1) % every == 0:
-                self._torque = self._rng.uniform(*self._robot.torque_limits.T)
+                self._torque = np.asarray(self._rng.uniform(*self._robot.torque_limits.T))
         self.last_step = StepRecord(self._torque, self._torque, np.zeros_like(self._torque))
         return self._torque.copy()
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ampc.arrays import FloatArray
+from ampc.arrays import FloatArray, IntArray
 from ampc.chain.statics import rest_shape
 from ampc.control.rest_feedback import rest_gain
 from ampc.control.safety_settings import CertificateSettings, SafetyFilterSettings
@@ -69,9 +69,10 @@ class Stops:
         self.held = None
 
     def _prepare(
-        self, first: tuple[FloatArray, FloatArray], then: tuple[FloatArray, FloatArray]
+        self, first: tuple[FloatArray, IntArray], then: tuple[FloatArray, IntArray]
     ) -> PreparedStop:
-        lengths, substeps = (np.concatenate(parts) for parts in zip(first, then, strict=True))
+        lengths = np.concatenate([first[0], then[0]])
+        substeps = np.concatenate([first[1], then[1]])
         return self._rollout.prepare(lengths, substeps, self._scheme)
 
 

@@ -3,10 +3,11 @@
 import ctypes
 from ctypes import POINTER, byref, c_double, c_int, c_void_p
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from ampc.arrays import FloatArray
+from ampc.arrays import FloatArray, IntArray
 from ampc.chain.library import SCHEMES
 from ampc.errors import SolverError
 from ampc.solvers.nonlinear_mpc_settings import GridSettings
@@ -120,7 +121,7 @@ class StopRollout:
         }
         self._stopped = law.stopped
 
-    def prepare(self, lengths: FloatArray, substeps: FloatArray, scheme: str = "radau") -> "PreparedStop":
+    def prepare(self, lengths: FloatArray, substeps: IntArray, scheme: str = "radau") -> "PreparedStop":
         """Lay out a roll-out of steps (K,) [s], each integrated in so many parts (K,)."""
         limits, steps = self._limits, len(lengths)
         times = np.concatenate([[0.0], np.cumsum(lengths)])
@@ -128,7 +129,7 @@ class StopRollout:
         lower, upper = limits.lower + rise, np.tile(limits.upper, (steps + 1, 1))
         lower[-1] = np.maximum(lower[-1], limits.last_lower)
         upper[-1] = np.minimum(upper[-1], limits.last_upper)
-        arrays = {
+        arrays: dict[str, np.ndarray[Any, Any]] = {
             "lengths": np.ascontiguousarray(lengths, dtype=np.float64),
             "substeps": np.minimum(substeps, self._most_substeps).astype(np.intc),
             "lower": lower,
@@ -137,7 +138,7 @@ class StopRollout:
             "u": np.zeros((steps, self._m)),
         }
         c = _CStop()
-        c.steps, c.scheme, c.stopped = steps, SCHEMES[scheme], self._stopped  # type: ignore[index]
+        c.steps, c.scheme, c.stopped = steps, SCHEMES[scheme], self._stopped
         for name, array in (*self._fixed.items(), *arrays.items()):
             setattr(c, name, array.ctypes.data)
         return PreparedStop(c, arrays)
@@ -175,9 +176,9 @@ class PreparedStop:
     """Steps of a roll-out, with room for what comes out."""
 
     c: _CStop
-    arrays: dict[str, FloatArray]
+    arrays: dict[str, np.ndarray[Any, Any]]
 
 
-def steps_of(grid: GridSettings) -> tuple[FloatArray, FloatArray]:
+def steps_of(grid: GridSettings) -> tuple[FloatArray, IntArray]:
     """Lengths (K,) [s] of the steps of a grid, and in how many parts each is integrated (K,)."""
     return np.repeat(np.array(grid.lengths), grid.counts), np.repeat(np.array(grid.substeps), grid.counts)
