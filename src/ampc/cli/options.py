@@ -94,10 +94,12 @@ class Train:
 
 @dataclass(frozen=True)
 class Export:
-    """Write every policy of a run as ONNX, and prove that it computes what the trained policy does."""
+    """Write every policy of a run as ONNX or C, and prove that it computes what the trained policy does."""
 
     run: RunFolder
     """Folder of the run."""
+    format: Literal["onnx", "c"] = "onnx"
+    """onnx: a file for any ONNX runtime and for `ampc evaluate`; c: a folder of C code that needs nothing."""
 
 
 @dataclass(frozen=True)

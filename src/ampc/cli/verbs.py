@@ -82,9 +82,15 @@ def train(options: Train, console: Console) -> int:
 
 def export(options: Export, console: Console) -> int:
     """Third stage."""
-    for path in Run.open(options.run, console).export().values():
+    run = Run.open(options.run, console)
+    exported, following = (
+        (run.export(), f"ampc evaluate {options.run}")
+        if options.format == "onnx"
+        else (run.export_c(), "make check, in such a folder or on the target")
+    )
+    for path in exported.values():
         console.print(path, soft_wrap=True)
-    console.print(f"next: ampc evaluate {options.run}")
+    console.print(f"next: {following}")
     return 0
 
 

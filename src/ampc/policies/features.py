@@ -104,7 +104,8 @@ class Features(nn.Module):
     def _target(self, q: Tensor, goal: Tensor) -> Tensor:
         """The goal in the arm's frame (B, T, 3)."""
         assert self.planar is not None
-        return self.planar.turned((goal - self.planar.base)[:, None], q[..., 0])
+        from_base = (goal - self.planar.base)[:, None].expand(-1, q.shape[1], -1)
+        return self.planar.turned(from_base, q[..., 0])
 
     def _obstacles(self, q: Tensor, dq: Tensor, goal: Tensor, obstacles: Tensor) -> list[Tensor]:
         """Distances and velocities of the points, distance of the goal, for each obstacle."""

@@ -18,7 +18,7 @@ from ampc.policies.packing import INDICES, NUMBERS, SIZES, PackedPolicy, pack
 if TYPE_CHECKING:
     from ampc.control.feedback import Reference
 
-VERSION = 1
+VERSION = 2
 """``POLICY_VERSION`` of src/policy.h that this module is written for."""
 
 
@@ -42,9 +42,8 @@ class CPolicyModel(ctypes.Structure):
     )
 
     def __init__(self, packed: PackedPolicy) -> None:
-        """Point to the arrays of a packed policy, which this keeps alive."""
+        """Point to the arrays of a packed policy, which has to outlive this."""
         super().__init__(*packed.sizes.values())
-        self.packed = packed
         for name, indices in packed.indices.items():
             setattr(self, name, indices.ctypes.data_as(POINTER(c_int)))
         for name, numbers in packed.numbers.items():
@@ -76,17 +75,23 @@ class NativePolicy:
         self.command_limit: FloatArray = np.asarray(spec.command_limit)
         self.saturated = False
         library = _library()
-        self._model = CPolicyModel(pack(spec, weights))
-        self._q, self._dq, self._command, self._raw = np.zeros((4, m))
-        self._memory = np.zeros(library.policy_memory_size(self._model), np.float32)
+        self.packed = pack(spec, weights)
+        self._model = CPolicyModel(self.packed)
+        self._state, (self._command, self._raw) = np.zeros(spec.n_state), np.zeros((2, m))
+        self.memory_size: int = library.policy_memory_size(self._model)
+        self._memory = np.zeros(self.memory_size, np.float32)
         self._policy = (ctypes.byref(self._model), _address(self._memory))
         # Made once: converting an array's address costs as much as the network.
         self._step = library.policy_step
         self._arguments = (
             *self._policy,
-            *(_address(array) for array in (self._q, self._dq, self._command, self._raw)),
+            *(_address(array) for array in (self._state, self._command, self._raw)),
         )
-        self._reset, self._observe = library.policy_reset, library.policy_observe
+        self._reset, self._refer, self._observe = (
+            library.policy_reset,
+            library.policy_refer,
+            library.policy_observe,
+        )
 
     def reset(self, reference: "Reference") -> None:
         """Take a new goal and forget the past.
@@ -102,14 +107,18 @@ class NativePolicy:
         q = None if reference.q is None else np.array(reference.q, dtype=np.float64)
         self._reset(*self._policy, None if q is None else _address(q), _address(goal))
 
-    def command(self, q: FloatArray, dq: FloatArray) -> FloatArray:
-        """Saturated command (m,) for measured positions (m,) [rad] and velocities (m,) [rad/s].
+    def refer(self, q: FloatArray) -> None:
+        """Take another joint reference (n,) [rad] in the middle of an episode."""
+        reference = np.array(q, dtype=np.float64)
+        self._refer(*self._policy, _address(reference))
+
+    def command(self, *state: FloatArray) -> FloatArray:
+        """Saturated command (m,) for a state (S,), see `PolicySpec.n_state`, whole or in parts: (q, dq).
 
         Raises:
             PolicyError: If the state or the network's output is not finite, or there was no `reset`.
         """
-        self._q[:] = q
-        self._dq[:] = dq
+        np.concatenate(state, out=self._state)
         status = self._step(*self._arguments)
         if status >= Status.NO_GOAL:
             raise PolicyError(self._fault(status))
@@ -131,7 +140,7 @@ class NativePolicy:
             case Status.NO_GOAL:
                 return f"policy {self.name!r} has no goal: call reset first"
             case Status.BAD_STATE:
-                return f"a policy cannot use the state {np.concatenate([self._q, self._dq])}"
+                return f"a policy cannot use the state {self._state}"
         return f"policy {self.name!r} returned a non-finite command: {self._raw}"
 
 
@@ -147,7 +156,7 @@ def _library() -> ctypes.CDLL:
             "(such as gcc) and then this package again, or use the exported .onnx file"
         ) from None
     library.policy_memory_size.argtypes = [POINTER(CPolicyModel)]
-    library.policy_reset.restype = library.policy_observe.restype = None
+    library.policy_reset.restype = library.policy_refer.restype = library.policy_observe.restype = None
     return library
 
 

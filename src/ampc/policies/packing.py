@@ -13,18 +13,20 @@ from ampc.arrays import FloatArray
 from ampc.errors import PolicyError
 from ampc.policies.chain_constants import ChainConstants
 from ampc.policies.files import Weights
+from ampc.policies.planar_constants import PlanarChain
 from ampc.policies.settings import Architecture, Component
 from ampc.policies.spec import PolicySpec
 
 SIZES = (
-    "joints", "motors", "history", "stride", "components", "past_commands", "features", "architecture",
-    "width", "depth", "heads", "adaptive", "shortest", "reference_width", "reference_depth", "branches",
-    "refinements",
+    "joints", "motors", "positions", "state", "obstacles", "points", "history", "stride", "components",
+    "past_commands", "features", "architecture", "width", "depth", "heads", "adaptive", "shortest",
+    "reference_width", "reference_depth", "branches", "refinements",
 )  # fmt: skip
 """Whole numbers of ``PolicyModel``, in its order; its arrays, in theirs, follow."""
 INDICES = ("actuated", "component")
 NUMBERS = (
-    "mean", "deviation", "limit", "products", "offsets", "tool", "window", "network", "reference_network",
+    "mean", "deviation", "limit", "products", "offsets", "tool", "planar", "window", "network",
+    "reference_network",
 )  # fmt: skip
 MAX_JOINTS = 64
 """``POLICY_MAX_JOINTS``."""
@@ -57,8 +59,6 @@ def pack(spec: PolicySpec, weights: Weights) -> PackedPolicy:
     """
     inputs, second = spec.inputs, spec.reference_network
     n, m, width, depth = spec.n_joints, spec.n_actuated, *spec.network.size
-    if inputs.estimated:
-        raise PolicyError("the C code of policies does not yet know estimated states; use the .onnx file")
     if n > MAX_JOINTS:
         raise PolicyError(f"the C code of policies provides for {MAX_JOINTS} joints, not for {n}")
     tensors = _Tensors(weights)
@@ -66,6 +66,10 @@ def pack(spec: PolicySpec, weights: Weights) -> PackedPolicy:
     sizes = {
         "joints": n,
         "motors": m,
+        "positions": n if inputs.estimated else m,
+        "state": spec.n_state,
+        "obstacles": spec.n_obstacles,
+        "points": len(spec.planar_chain.along) if spec.planar_chain else 0,
         "history": 1 if spec.recurrent else inputs.history,
         "stride": inputs.stride,
         "components": len(inputs.components),
@@ -94,6 +98,7 @@ def pack(spec: PolicySpec, weights: Weights) -> PackedPolicy:
         "products": chain.products if chain else (),
         "offsets": chain.offsets if chain else (),
         "tool": chain.tool if chain else (),
+        "planar": _planar(spec.planar_chain) if spec.planar_chain else (),
         "window": [tensors.take("window.start"), tensors.take("window.end")] if inputs.adaptive else (),
         "network": np.concatenate([part.ravel() for part in _network(spec, n_features, tensors)]),
         "reference_network": np.concatenate([part.ravel() for part in _reference_network(spec, tensors)])
@@ -106,6 +111,17 @@ def pack(spec: PolicySpec, weights: Weights) -> PackedPolicy:
         {name: np.array(values, dtype=np.intc) for name, values in indices.items()},
         {name: np.array(values, dtype=np.float32).ravel() for name, values in numbers.items()},
     )
+
+
+def _planar(chain: PlanarChain) -> FloatArray:
+    parts = (
+        chain.base,
+        [chain.heading, chain.sin_tilt, chain.cos_tilt],
+        chain.offset,
+        chain.along,
+        chain.across,
+    )
+    return np.concatenate([np.ravel(part) for part in parts])
 
 
 class _Tensors:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 ONNX_FILE = "policy.onnx"
 PARITY_FILE = "parity.json"
+C_FOLDER = "c"
 
 
 def export_policy(folder: Path, robot: Robot) -> "Parity":
@@ -28,6 +29,19 @@ def export_policy(folder: Path, robot: Robot) -> "Parity":
     parity = export_onnx(Policy.load(folder, robot), folder / ONNX_FILE)
     write_json(folder / PARITY_FILE, {**dataclasses.asdict(parity), "policy": _digest(folder)})
     return parity
+
+
+def export_policy_c(folder: Path, robot: Robot) -> "Parity":
+    """Write the folder ``c`` into a policy's folder.
+
+    Raises:
+        PolicyError: If the policy is missing, damaged or for another robot, or the C code would not compute
+            what the policy does.
+    """
+    from ampc.export.c_code import export_c
+    from ampc.policies.policy import Policy
+
+    return export_c(Policy.load(folder, robot), folder / C_FOLDER)
 
 
 def is_exported(folder: Path) -> bool:

@@ -25,7 +25,7 @@ from ampc.evaluation import (
 )
 from ampc.evaluation.verdicts import EXPERT, PAPER, SEQUENCE_MODELS, STRICT, Verdict
 from ampc.provenance import provenance
-from ampc.runs.exported import ONNX_FILE, export_policy, is_exported
+from ampc.runs.exported import C_FOLDER, ONNX_FILE, export_policy, export_policy_c, is_exported
 from ampc.runs.plan import EXPERT_NAME, RunPlan
 from ampc.runs.settings import (
     EvaluationSettings,
@@ -146,15 +146,25 @@ class Run(RunPlan):
         """Write ``policy.onnx`` into every policy's folder; name and path of each."""
         exported: dict[str, Path] = {}
         with self._stage("export"):
-            for name, folder in self.policies().items():
-                if not (folder / "policy.json").exists():
-                    raise PolicyError(f"{name} has not been trained; run: ampc train {self.folder}")
+            for name, folder in self._trained().items():
                 if not is_exported(folder):
                     parity = export_policy(folder, self.robot)
                     self.console.print(
                         f"{folder / ONNX_FILE}: differs from the trained policy by {parity.command:.1e}"
                     )
                 exported[name] = folder / ONNX_FILE
+        return exported
+
+    def export_c(self) -> dict[str, Path]:
+        """Write a folder ``c`` of C code into every policy's folder; name and path of each."""
+        exported: dict[str, Path] = {}
+        with self._stage("export-c"):
+            for name, folder in self._trained().items():
+                parity = export_policy_c(folder, self.robot)
+                self.console.print(
+                    f"{folder / C_FOLDER}: differs from the trained policy by {parity.command:.1e}"
+                )
+                exported[name] = folder / C_FOLDER
         return exported
 
     def evaluate(self) -> tuple[Summary, list[Verdict], Latency]:
@@ -206,6 +216,14 @@ class Run(RunPlan):
 
         with self._stage("report"):
             return build_report(self.folder)
+
+    def _trained(self) -> dict[str, Path]:
+        """Folders of the policies by name; refuses where one has not been trained."""
+        policies = self.policies()
+        for name, folder in policies.items():
+            if not (folder / "policy.json").exists():
+                raise PolicyError(f"{name} has not been trained; run: ampc train {self.folder}")
+        return policies
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:

@@ -24,7 +24,7 @@ static Parts parts_of(const PolicyModel *model) {
   int at = 0;
 #define TAKE(part, length) (parts.part = at, at += (length))
   TAKE(stage, 1);
-  TAKE(states, span(model) * 2 * model->motors);
+  TAKE(states, span(model) * model->state);
   TAKE(commands, span(model) * model->motors);
   TAKE(last, model->motors);
   TAKE(reference, model->joints);
@@ -46,48 +46,50 @@ void policy_reset(const PolicyModel *model, float *memory, const double *referen
   const Parts parts = parts_of(model);
   memset(memory, 0, (size_t)parts.size * sizeof(float));
   for (int i = 0; goal && i < 3; i++) memory[parts.goal + i] = (float)goal[i];
-  for (int i = 0; reference && i < model->joints; i++) memory[parts.reference + i] = (float)reference[i];
+  if (reference) policy_refer(model, memory, reference);
   if (model->branches) policy_reference(model, memory + parts.goal, memory + parts.reference, memory + parts.work);
   memory[parts.stage] = AT_REST;
 }
 
-static int is_usable(int length, const double *values) {
+void policy_refer(const PolicyModel *model, float *memory, const double *reference) {
+  const Parts parts = parts_of(model);
+  for (int i = 0; i < model->joints && !model->branches; i++) memory[parts.reference + i] = (float)reference[i];
+}
+
+static int is_usable(const PolicyModel *model, const double *state) {
   double sum = 0.0;
-  for (int i = 0; i < length; i++) sum += fabs(values[i]);
+  for (int i = 0; i < model->state; i++) sum += fabs(state[i]);
   return sum < LARGEST_STATE;
 }
 
 /* Shift the history by a control step and take a state as its newest. */
-static void append(const PolicyModel *model, float *memory, const Parts *parts, const double *q, const double *dq) {
-  const int m = model->motors, older = span(model) - 1;
+static void append(const PolicyModel *model, float *memory, const Parts *parts, const double *state) {
+  const int m = model->motors, size = model->state, older = span(model) - 1;
   float *states = memory + parts->states, *commands = memory + parts->commands;
-  float *newest = states + older * 2 * m;
-  memmove(states, states + 2 * m, (size_t)(older * 2 * m) * sizeof(float));
+  float *newest = states + older * size;
+  memmove(states, states + size, (size_t)(older * size) * sizeof(float));
   memmove(commands, commands + m, (size_t)(older * m) * sizeof(float));
-  for (int i = 0; i < m; i++) {
-    newest[i] = (float)q[i];
-    newest[m + i] = (float)dq[i];
-  }
+  for (int i = 0; i < size; i++) newest[i] = (float)state[i];
   memcpy(commands + older * m, memory + parts->last, (size_t)m * sizeof(float));
   if (memory[parts->stage] == AT_REST)
-    for (int k = 0; k < older; k++) memcpy(states + k * 2 * m, newest, (size_t)(2 * m) * sizeof(float));
+    for (int k = 0; k < older; k++) memcpy(states + k * size, newest, (size_t)size * sizeof(float));
   memory[parts->stage] = MOVING;
 }
 
-int policy_step(const PolicyModel *model, float *memory, const double *q, const double *dq, double *command, double *raw) {
+int policy_step(const PolicyModel *model, float *memory, const double *state, double *command, double *raw) {
   const Parts parts = parts_of(model);
   const int m = model->motors;
   for (int i = 0; i < m; i++) command[i] = 0.0;
   if (memory[parts.stage] != AT_REST && memory[parts.stage] != MOVING) return POLICY_NO_GOAL;
-  if (!is_usable(m, q) || !is_usable(m, dq)) return POLICY_BAD_STATE;
-  append(model, memory, &parts, q, dq);
+  if (!is_usable(model, state)) return POLICY_BAD_STATE;
+  append(model, memory, &parts, state);
 
   float *features = memory + parts.features, *output = memory + parts.output, *last = memory + parts.last;
-  const float *newest = memory + parts.states + (span(model) - 1) * 2 * m;
+  const float *newest = memory + parts.states + (span(model) - 1) * model->state;
   const int used = model->adaptive ? policy_window(model, newest) : model->history;
   for (int k = 0; k < model->history; k++) {
     const int place = largest(k, model->history - used) * model->stride;
-    const Entry entry = {memory + parts.states + place * 2 * m, memory + parts.commands + place * m,
+    const Entry entry = {memory + parts.states + place * model->state, memory + parts.commands + place * m,
                          memory + parts.reference, memory + parts.goal};
     policy_features(model, &entry, features + k * model->features);
   }

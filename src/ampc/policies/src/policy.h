@@ -1,4 +1,4 @@
-/* A policy: from measured joint states to commands, as the network that was trained computes them.
+/* A policy: from states of a robot to commands, as the network that was trained computes them.
  *
  *   states, reference, goal, past commands --> features --> normalisation --> network --> limits --> command
  *
@@ -7,7 +7,7 @@
  *
  *   float memory[...];                                        policy_memory_size(model) floats, of any content
  *   policy_reset(model, memory, reference, goal);             a new episode
- *   status = policy_step(model, memory, q, dq, command, raw); every control period
+ *   status = policy_step(model, memory, state, command, raw); every control period
  */
 #ifndef AMPC_POLICY_H
 #define AMPC_POLICY_H
@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 /* Changes whenever a structure, a signature or the order of weights below does. */
-#define POLICY_VERSION 1
+#define POLICY_VERSION 2
 
 /* Largest number of joints of an arm whose kinematics a policy uses; bounds the stack. */
 #define POLICY_MAX_JOINTS 64
@@ -45,7 +45,14 @@ enum PolicyComponent {
   POLICY_REFERENCE = 2,    /* q_ref */
   POLICY_TARGET = 3,       /* p_des */
   POLICY_TARGET_ERROR = 4, /* p_des - p(q) */
-  POLICY_SINCOS = 5        /* sin q, cos q */
+  POLICY_SINCOS = 5,       /* sin q, cos q of the motors */
+  /* Those below need an estimated state, the last two a planar chain. */
+  POLICY_NEAR_ERROR = 6,       /* tanh(8 (q - q_ref)) */
+  POLICY_BENDING = 7,          /* q of the joints without motors */
+  POLICY_REFERENCE_SINCOS = 8, /* sin q_ref, cos q_ref of the motors */
+  POLICY_STIFFNESS = 9,        /* the logarithm in the state */
+  POLICY_ARM_TARGET_ERROR = 10, /* e = p_des - p(q) in the frame that turns with joint 0, and tanh(15 e) */
+  POLICY_OBSTACLES = 11        /* for each: distance d of each point, their speeds away, distance of the goal, tanh(10 d) */
 };
 
 enum PolicyArchitecture { POLICY_FFN = 0, POLICY_LSTM = 1, POLICY_GRU = 2, POLICY_TRANSFORMER = 3 };
@@ -54,7 +61,12 @@ enum PolicyArchitecture { POLICY_FFN = 0, POLICY_LSTM = 1, POLICY_GRU = 2, POLIC
  * stands as (inputs, outputs), its bias (outputs) behind it. */
 typedef struct {
   int joints;            /* n, of the reference */
-  int motors;            /* m: a state has 2m entries, a command m */
+  int motors;            /* m, of a command */
+  int positions;         /* p: m, or n where the state is estimated */
+  int state;             /* S entries of a state: q (p) [rad], dq (p) [rad/s]; estimated also the logarithm of the stiffness
+                            relative to the nominal one and, for each obstacle, its normal (3) and height along it [m] */
+  int obstacles;         /* half-spaces in a state */
+  int points;            /* k points of a planar chain, the end effector first */
   int history;           /* T entries of the history, 1 for LSTM and GRU, whose past is in their hidden state */
   int stride;            /* control steps between two entries */
   int components;        /* number of components */
@@ -78,6 +90,9 @@ typedef struct {
   const float *products; /* (n,3,9) kinematics: p -> offset + [I, sin q I, (1 - cos q) I] (p products) */
   const float *offsets;  /* (n,3) [m] */
   const float *tool;     /* (3) [m] */
+  /* Yaw joint that carries a planar chain of N = n - 1 bodies: its base (3) [m], heading [rad], sine and cosine of its
+   * tilt, angles at rest (N) [rad], levers of the points along the bodies (k,N) and across (k,N) [m]. */
+  const float *planar;
   const float *window;   /* (2) manipulability at which the window begins to grow, and at which it is whole */
   /* FFN: its linear maps. LSTM and GRU, layer by layer: from the input, from the hidden state, gates side by side as in
    * torch; then the read-out. Transformer: embedding; positions (T,width); layer by layer scale and shift (width) of the
@@ -100,11 +115,13 @@ POLICY_API int policy_memory_size(const PolicyModel *model);
  *   goal (3): end-effector goal, world frame [m]; may be null where nothing reads it */
 POLICY_API void policy_reset(const PolicyModel *model, float *memory, const double *reference, const double *goal);
 
+/* Take another joint reference (n) [rad] in the middle of an episode. */
+POLICY_API void policy_refer(const PolicyModel *model, float *memory, const double *reference);
+
 /* One control step; enum PolicyStatus.
- *   q (m) [rad], dq (m) [rad/s]: measured at the actuated joints
+ *   state (S): measured at the motors, or estimated
  *   command (m): within the limits; raw (m): before they were applied, may be null */
-POLICY_API int policy_step(const PolicyModel *model, float *memory, const double *q, const double *dq, double *command,
-                           double *raw);
+POLICY_API int policy_step(const PolicyModel *model, float *memory, const double *state, double *command, double *raw);
 
 /* Tell a policy that reads past commands what was sent (m) in place of its last command. */
 POLICY_API void policy_observe(const PolicyModel *model, float *memory, const double *command);

@@ -42,12 +42,12 @@ static void cross(const float *a, const float *b, float *out) {
   out[2] = a[0] * b[1] - a[1] * b[0];
 }
 
-static float dot(const float *a, const float *b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+float policy_dot(const float *a, const float *b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 
 float policy_determinant(const float *matrix) {
   float normal[3];
   cross(matrix, matrix + 3, normal);
-  return dot(normal, matrix + 6);
+  return policy_dot(normal, matrix + 6);
 }
 
 /* Solution x of a symmetric system A x = b, by the adjugate. */
@@ -56,8 +56,52 @@ static void solve(const float *A, const float *b, float *x) {
   const float determinant = policy_determinant(A);
   for (int i = 0; i < 3; i++) {
     cross(A + 3 * ((i + 1) % 3), A + 3 * ((i + 2) % 3), row);
-    x[i] = dot(row, b) / determinant;
+    x[i] = policy_dot(row, b) / determinant;
   }
+}
+
+Planar policy_planar(const PolicyModel *model, const float *q, const float *dq) {
+  const float *rest = model->planar + 6;
+  Planar planar;
+  float angle = 0.0f, rate = 0.0f;
+  for (int i = 0; i < model->joints - 1; i++) {
+    angle += q[i + 1];
+    rate += dq[i + 1];
+    planar.cosine[i] = cosf(rest[i] + angle);
+    planar.sine[i] = sinf(rest[i] + angle);
+    planar.rate[i] = rate;
+  }
+  planar.yaw_cosine = cosf(q[0] + model->planar[3]);
+  planar.yaw_sine = sinf(q[0] + model->planar[3]);
+  planar.yaw_rate = dq[0];
+  return planar;
+}
+
+void policy_point(const PolicyModel *model, const Planar *planar, int point, float *position, float *velocity) {
+  const int bodies = model->joints - 1;
+  const float sin_tilt = model->planar[4], cos_tilt = model->planar[5];
+  const float *along = model->planar + 6 + (1 + point) * bodies, *across = along + model->points * bodies;
+  float real = 0.0f, imaginary = 0.0f, real_rate = 0.0f, imaginary_rate = 0.0f;
+  for (int i = 0; i < bodies; i++) {
+    const float x = along[i] * planar->cosine[i] - across[i] * planar->sine[i];
+    const float y = across[i] * planar->cosine[i] + along[i] * planar->sine[i];
+    real += x;
+    imaginary += y;
+    real_rate -= planar->rate[i] * y;
+    imaginary_rate += planar->rate[i] * x;
+  }
+  position[0] = real;
+  position[1] = cos_tilt * imaginary;
+  position[2] = sin_tilt * imaginary;
+  velocity[0] = real_rate - planar->yaw_rate * position[1];
+  velocity[1] = cos_tilt * imaginary_rate + planar->yaw_rate * position[0];
+  velocity[2] = sin_tilt * imaginary_rate;
+}
+
+void policy_turn(const Planar *planar, const float *vector, float *turned) {
+  turned[0] = planar->yaw_cosine * vector[0] + planar->yaw_sine * vector[1];
+  turned[1] = planar->yaw_cosine * vector[1] - planar->yaw_sine * vector[0];
+  turned[2] = vector[2];
 }
 
 static void keep_within(int n, const float *lower, const float *upper, float *q) {
@@ -75,7 +119,7 @@ static void refine(const PolicyModel *model, const float *goal, float *q) {
     error[i] = goal[i] - position[i];
   }
   solve(gram, error, solution);
-  for (int joint = 0; joint < model->joints; joint++) q[joint] += dot(derivatives + 3 * joint, solution);
+  for (int joint = 0; joint < model->joints; joint++) q[joint] += policy_dot(derivatives + 3 * joint, solution);
 }
 
 int policy_reference_work(const PolicyModel *model) {

@@ -16,7 +16,7 @@
 
 /* One entry of the history. */
 typedef struct {
-  const float *state;     /* (2m) */
+  const float *state;     /* (S) */
   const float *command;   /* (m) applied just before */
   const float *reference; /* (n) */
   const float *goal;      /* (3) */
@@ -34,6 +34,22 @@ void policy_kinematics(const PolicyModel *model, const float *q, float *position
 /* Symmetric J J^T (3,3) of derivatives (n,3), and the determinant of such a matrix. */
 void policy_gram(int n, const float *derivatives, float *gram);
 float policy_determinant(const float *matrix);
+
+/* Bodies of a planar chain: direction of each, and how fast it changes. */
+typedef struct {
+  float cosine[POLICY_MAX_JOINTS], sine[POLICY_MAX_JOINTS], rate[POLICY_MAX_JOINTS];
+  float yaw_cosine, yaw_sine, yaw_rate;
+} Planar;
+
+Planar policy_planar(const PolicyModel *model, const float *q, const float *dq);
+
+/* Position (3) and velocity (3) of one of its points, in the frame at its base that turns with joint 0. */
+void policy_point(const PolicyModel *model, const Planar *planar, int point, float *position, float *velocity);
+
+/* A world vector (3) in that frame. */
+void policy_turn(const Planar *planar, const float *vector, float *turned);
+
+float policy_dot(const float *a, const float *b);
 
 /* Joint reference (n) that the reference network finds for the goal; work: policy_reference_work floats. */
 void policy_reference(const PolicyModel *model, const float *goal, float *reference, float *work);
