@@ -147,9 +147,10 @@ def optimality(problem: StructuredQP, solution: QPSolution) -> dict[str, float]:
     extent = _size(x, problem.c)
     limits = complementarity = 0.0
     scale = float(max((size_x * extent).max(), (size_u * _size(u)).max(), floor * reach))
-    for group, values, multipliers in groups:
+    forces = (np.maximum(size_u, floor), np.maximum(size_x, floor)[chosen], np.zeros(1))
+    for (group, values, multipliers), force in zip(groups, forces, strict=False):
         if group is not None and values.size:
-            off, excess = _penalties(group, values, multipliers, scale)
+            off, excess = _penalties(group, values, multipliers, scale, force)
             limits, complementarity = max(limits, off), max(complementarity, excess)
     residuals = {
         "stationarity": max(
@@ -172,9 +173,9 @@ def _size(*arrays: FloatArray) -> FloatArray:
 
 
 def _penalties(
-    limits: Limits, values: FloatArray, multipliers: FloatArray, scale: float
+    limits: Limits, values: FloatArray, multipliers: FloatArray, scale: float, force: FloatArray
 ) -> tuple[float, float]:
-    """Largest violation of hard limits, relative, and largest gap, relative to the cost `scale`."""
+    """Largest violation of hard limits; largest gap beside its terms, the cost, and force times distance."""
     lower, upper, l1, l2, y, p = np.broadcast_arrays(
         limits.lower, limits.upper, limits.l1, limits.l2, values, -multipliers
     )
@@ -186,10 +187,10 @@ def _penalties(
     size = np.abs(y) + np.where(np.isfinite(bound), np.abs(bound), 0.0) + np.abs(y).max()
     off = np.where(hard, beyond / np.maximum(size, 1e-150), 0.0).max()
     price, weight = np.where(hard, 0.0, l1), np.where(hard, 0.0, l2)
-    # Multipliers of limits without influence may be anything; they are as exact as the price is.
     more = np.maximum(np.abs(p) - price * (1.0 + 1e-7 * (weight == 0.0)), 0.0)
     with np.errstate(all="ignore"):
         dual = np.where(hard, 0.0, np.where(weight > 0.0, more**2 / (2.0 * weight), more * size))
         paid = np.where(hard, 0.0, price * beyond + 0.5 * weight * beyond**2)
         gap = np.abs(np.where(p == 0.0, 0.0, p * (bound - y)) + dual + paid)
-    return float(off), float((gap / (scale + 1e-150)).max())
+        spent = paid + dual + np.where(p == 0.0, 0.0, np.abs(p * (bound - y)))
+    return float(off), float((gap / (scale + spent + force * size + 1e-150)).max())
