@@ -76,6 +76,16 @@ class ReachingEnv(gymnasium.Env[FloatArray, Action], ABC):
         reward, info = self._score.step(_ONLY, self._goal, self._motion())
         return self._look(), float(reward[0]), False, self._plant.unstable, _of_one_arm(info)
 
+    @property
+    def measurement(self) -> Measurement:
+        """What the sensors said last."""
+        return self._measurement
+
+    @property
+    def goal(self) -> FloatArray:
+        """Where the end effector has to go (3,) [m]."""
+        return np.asarray(self._goal[0])
+
     @abstractmethod
     def _draw(self, seed: int) -> Task:
         """A task."""

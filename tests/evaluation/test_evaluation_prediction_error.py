@@ -1,0 +1,44 @@
+"""Margins that are derived from measured prediction errors."""
+
+import numpy as np
+import pytest
+
+from ampc.control.rest_controller import RestController
+from ampc.control.safety_settings import CertificateSettings
+from ampc.errors import SettingsError
+from ampc.evaluation.prediction_error import (
+    PredictionError,
+    PredictionErrorSettings,
+    measure_prediction_error,
+)
+from ampc.plants import FlexiblePlant, FlexiblePlantSettings
+from ampc.robots import load_robot
+from ampc.tasks.flexible import FlexibleTaskSampler
+
+
+def test_a_perfect_model_needs_no_margin_and_a_coarse_one_does() -> None:
+    fine, coarse = load_robot("flexible-arm-3"), load_robot("flexible-arm-1")
+    plant = FlexiblePlant(fine, FlexiblePlantSettings())
+    tasks = FlexibleTaskSampler(fine).sample(1, "random", 1000)
+    settings = PredictionErrorSettings(horizon=0.04, stride=5)
+    found = [
+        measure_prediction_error(plant, fine, RestController(model), model, tasks, 0.2, settings)
+        for model in (fine, coarse)
+    ]
+    assert found[0].shortfall.shape == (11, 2)
+    assert np.abs(found[0].shortfall).max() < 1e-3
+    assert found[1].shortfall.max() > found[0].shortfall.max()
+
+
+def test_margins_lie_above_what_was_measured() -> None:
+    times = np.array([0.0, 0.1, 0.2])
+    shortfall = np.array([[0.002, -0.001], [0.004, 0.0], [0.005, 0.003]])
+    certificate = PredictionError(times, shortfall, 100).certificate(CertificateSettings())
+    rise = np.minimum(certificate.growth * times, certificate.largest_growth)
+    assert (np.array(certificate.margins) + rise[:, None] >= shortfall - 1e-12).all()
+    assert certificate.margins == (0.002, 0.0)
+
+
+def test_settings_that_measure_nothing_are_refused() -> None:
+    with pytest.raises(SettingsError, match="horizon"):
+        PredictionErrorSettings(horizon=0.0)
