@@ -20,6 +20,10 @@ LARGEST_DIFFERENCE = 1e-4
 the gains of a policy multiply: most reach 1e-6, those taught under noise or with a reference network 2e-5."""
 
 
+LARGEST_BENDING = 0.1
+"""Of a joint without a motor in `recordings` [rad]."""
+
+
 @dataclass(frozen=True)
 class Parity:
     """How far the exported file is from the torch policy, over `steps` steps of whole sequences."""
@@ -106,17 +110,26 @@ def recordings(spec: PolicySpec, sequences: int, length: int) -> Iterator[Record
     """
     rate = 3.0
     chain = KinematicChain.from_dict(spec.kinematic_chain) if spec.kinematic_chain else None
-    joints = range(spec.n_joints) if spec.inputs.estimated else spec.actuated
+    joints = list(range(spec.n_joints)) if spec.inputs.estimated else list(spec.actuated)
+    # Joints without a motor only bend: by far less than motors turn.
+    spread = np.where(np.isin(np.arange(spec.n_joints), spec.actuated), np.pi, LARGEST_BENDING)
     rng = np.random.default_rng(0)
     for sequence in range(sequences):
-        q_ref = rng.uniform(-np.pi, np.pi, spec.n_joints)
+        q_ref = spread * rng.uniform(-1.0, 1.0, spec.n_joints)
         goal = rng.uniform(-1.0, 1.0, 3) if chain is None else chain.end_effector(q_ref)
         if sequence % 2:
-            q, dq = rng.uniform(-np.pi, np.pi, (2, length, len(joints)))
+            q, dq = spread[joints] * rng.uniform(-1.0, 1.0, (2, length, len(joints)))
         else:
             decay = np.exp(-rate * spec.control_period * np.arange(length))[:, None]
-            error = rng.uniform(-np.pi, np.pi, len(joints)) * decay
-            q, dq = q_ref[list(joints)] + error, -rate * error
-        rest = rng.uniform(-1.0, 1.0, spec.n_state - 2 * len(joints))
-        parts = (rest,) if spec.inputs.estimated else ()
+            error = spread[joints] * rng.uniform(-1.0, 1.0, len(joints)) * decay
+            q, dq = q_ref[joints] + error, -rate * error
+        parts = (_surroundings(spec, rng),) if spec.inputs.estimated else ()
         yield Recording(Reference(goal, q_ref), [(*pair, *parts) for pair in zip(q, dq, strict=True)])
+
+
+def _surroundings(spec: PolicySpec, rng: np.random.Generator) -> FloatArray:
+    """What follows positions and velocities in an estimated state (1 + 4 k,)."""
+    normals = rng.normal(size=(spec.n_obstacles, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    heights = rng.uniform(-0.5, 0.0, (spec.n_obstacles, 1))
+    return np.concatenate([rng.uniform(-0.1, 0.1, 1), np.hstack([normals, heights]).ravel()])
