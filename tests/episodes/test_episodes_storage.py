@@ -39,7 +39,7 @@ def make_episode(index: int, n: int = 3, m: int | None = None) -> Episode:
     length = int(rng.integers(1, 12))
     task = Task(
         index, ["interior", "boundary"][index % 2],
-        rng.normal(size=n), rng.normal(size=3), rng.normal(size=n),
+        rng.normal(size=m), rng.normal(size=3), rng.normal(size=m),
         int(rng.integers(2**31)), PlantVariation(payload=1.0) if index % 3 == 0 else PlantVariation(),
     )  # fmt: skip
     rows = [rng.normal(size=(length, size)) for size in (n, n, 3, m, m, m, m, m, m)]

@@ -102,4 +102,4 @@ def test_tasks_are_fresh_and_each_is_run_once(study, quick):
             assert key not in seen
             seen.add(key)
     if not quick:
-        assert len(seen) == {"expert": 400, "models": 80}[study.STUDY.name]
+        assert len(seen) == {"expert": 400, "models": 40}[study.STUDY.name]

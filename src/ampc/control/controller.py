@@ -1,12 +1,14 @@
 """The one interface that experts, baselines, policies and filtered policies share."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from ampc.arrays import FloatArray
-from ampc.control.situation import Situation
 from ampc.plants.measurement import Measurement
 from ampc.tasks.task import Task
+
+if TYPE_CHECKING:  # a rigid arm needs neither estimator nor chain
+    from ampc.control.situation import Situation
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class StepRecord:
     """Time that an optimisation took [s]; 0 without one."""
     iterations: int = 0
     """Iterations of that optimisation."""
-    situation: Situation | None = None
+    situation: "Situation | None" = None
     """What a policy in the controller's place would see, where that is more than a measurement."""
 
 
