@@ -41,7 +41,8 @@ class HostileController:
             raise SettingsError(f"unknown hostile controller {kind!r}; choose from {', '.join(HOSTILITIES)}")
         if kind == "obstacles" and not robot.obstacles:
             raise SettingsError(f"robot {robot.name!r} has no obstacle to run against")
-        self.name, self.control_period, self._kind, self._robot = kind, control_period, kind, robot
+        self.name: str = kind
+        self.control_period, self._kind, self._robot = control_period, kind, robot
         self._dynamics = RobotDynamics(robot)
         zero = np.zeros(robot.n_actuated)
         self.last_step = StepRecord(zero, zero, zero)

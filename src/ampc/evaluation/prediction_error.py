@@ -108,7 +108,9 @@ def measure_prediction_error(
     found = np.concatenate(shortfalls)
     order = np.sort(found, axis=0)
     rank = min(len(order) - 1, int(np.ceil(settings.quantile * len(order))) - 1)
-    return PredictionError(period * np.arange(ahead + 1), order[rank], len(order))
+    return PredictionError(
+        np.asarray(period * np.arange(ahead + 1), dtype=np.float64), order[rank], len(order)
+    )
 
 
 class _Recorder:
