@@ -462,6 +462,8 @@ int qp_solve(const QPProblem *problem, const QPSettings *settings, QPSolution *s
     if (contradictory(&w)) result->status = QP_INFEASIBLE;
     else if (unbounded(&w)) result->status = QP_UNBOUNDED;
   }
+  /* Far away the tolerance may be more than the slope that leads there. */
+  if (result->status == QP_OK && unbounded(&w)) result->status = QP_UNBOUNDED;
   report(&w, solution);
   return result->status;
 }
