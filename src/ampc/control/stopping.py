@@ -32,7 +32,7 @@ class Stops:
         self._scheme = brake.scheme
         self._tail = steps_of(tail)
         self._plan_substeps = problem.substeps
-        one = np.array([control_period]), np.ones(1, dtype=np.int64)
+        one = np.array([control_period]), problem.substeps[:1]
         self._one = self._prepare(one, steps_of(brake))
         self._after_plan = self._prepare((problem.steps, problem.substeps), self._tail)
         self._motors = problem.robot.actuated
@@ -68,9 +68,7 @@ class Stops:
         """The brake is not applied any more."""
         self.held = None
 
-    def _prepare(
-        self, first: tuple[FloatArray, IntArray], then: tuple[FloatArray, IntArray]
-    ) -> PreparedStop:
+    def _prepare(self, first: tuple[FloatArray, IntArray], then: tuple[FloatArray, IntArray]) -> PreparedStop:
         lengths = np.concatenate([first[0], then[0]])
         substeps = np.concatenate([first[1], then[1]])
         return self._rollout.prepare(lengths, substeps, self._scheme)

@@ -49,7 +49,7 @@ def export_c(policy: Policy, folder: Path) -> Parity:
         policy.save(Path(saved))
         native = NativePolicy(saved)
     parity = compare(TorchPolicy(policy), native)
-    require_parity(parity, folder)
+    require_parity(parity, policy.spec, folder)
     folder.mkdir(parents=True, exist_ok=True)
     for sources in (
         importlib.resources.files("ampc.policies") / "src",

@@ -65,7 +65,7 @@ def export_onnx(policy: Policy, path: Path) -> Parity:
         draft = Path(folder) / path.name
         onnx.save_model(model, draft)
         parity = compare(TorchPolicy(step.policy), OnnxPolicy(draft))
-        require_parity(parity, path)
+        require_parity(parity, policy.spec, path)
         draft.replace(path)
     return parity
 
