@@ -140,9 +140,9 @@ def optimality(problem: StructuredQP, solution: QPSolution) -> dict[str, float]:
     size_x = _size(cost_x, pull_x, solution.costate, forward_x)
     size_u = _size(cost_u, pull_u, forward_u)
     edges = [edge[np.isfinite(edge)] for group, *_ in groups if group for edge in (group.lower, group.upper)]
-    reach = max([np.abs(x).max(), *(np.abs(edge).max(initial=0.0) for edge in edges)])
+    reach = max([np.abs(x).max(), np.abs(u).max(), *(np.abs(edge).max(initial=0.0) for edge in edges)])
     curvature = max(np.abs(problem.Q).max(), np.abs(problem.R).max()) or 1.0
-    floor = max(1e-4 * max(size_x.max(), size_u.max()), 1e-8 * curvature * reach)
+    floor = max(1e-8 * max(size_x.max(), size_u.max()), 1e-8 * curvature * reach)
     gap = np.concatenate([(problem.x0 - x[0])[None], _apply(A, x[:-1]) + _apply(B, u) + problem.c - x[1:]])
     extent = _size(x, problem.c)
     limits = complementarity = 0.0
@@ -157,7 +157,7 @@ def optimality(problem: StructuredQP, solution: QPSolution) -> dict[str, float]:
             float((np.abs(gradient_x) / np.maximum(size_x, floor + 1e-150)).max()),
             float((np.abs(gradient_u) / np.maximum(size_u, floor + 1e-150)).max()),
         ),
-        "dynamics": float((np.abs(gap) / np.maximum(extent, 1e-4 * extent.max() + 1e-150)).max()),
+        "dynamics": float((np.abs(gap) / np.maximum(extent, 1e-8 * extent.max() + 1e-150)).max()),
         "limits": limits,
         "complementarity": complementarity,
     }

@@ -13,7 +13,7 @@
 #define NOT_INLINE
 #endif
 #define PROXIMAL 1e-10    /* of the proximal method, relative to the largest curvature; primal where there is none, dual */
-#define COMPARABLE 1e-4   /* least scale of a residual's entry beside that of the largest */
+#define COMPARABLE 1e-8   /* least scale of a residual's entry beside that of the largest */
 #define ROUNDING 1e-16    /* residuals this small beside curvature times limits are taken for 0 */
 #define SINGULAR 1e-14    /* pivots this small beside the curvature are replaced */
 #define STIFF 1e4         /* weight of limits that are met, in derivatives, relative to the curvature */
@@ -462,8 +462,6 @@ int qp_solve(const QPProblem *problem, const QPSettings *settings, QPSolution *s
     if (contradictory(&w)) result->status = QP_INFEASIBLE;
     else if (unbounded(&w)) result->status = QP_UNBOUNDED;
   }
-  /* Far away the tolerance may be more than the slope that leads there. */
-  if (result->status == QP_OK && unbounded(&w)) result->status = QP_UNBOUNDED;
   report(&w, solution);
   return result->status;
 }
