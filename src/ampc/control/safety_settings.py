@@ -12,7 +12,7 @@ from ampc.solvers.nonlinear_mpc_settings import CostWeights, GridSettings, Nonli
 def filter_problem() -> NonlinearMPCSettings:
     """The problem that finds the nearest torque from which a stop is possible."""
     return NonlinearMPCSettings(
-        grid=GridSettings((8, 17), (0.004, 0.014), (2, 4)),
+        grid=GridSettings((8, 17), (0.004, 0.014), (2, 4), "radau"),
         stage=CostWeights((30.0,), (0.0,), (0.01,), (0.01,), end_effector=0.0),
         terminal=CostWeights((9.0,), (0.0,), (30.0,), (0.3,), end_effector=0.0),
         torque=(0.01,),
@@ -38,16 +38,20 @@ class CertificateSettings:
     """By which the margins grow with the time from now [m/s]."""
     largest_growth: float = 0.0
     """By how much they grow at most [m]."""
-    speed_factor: float = 0.97
-    """Share of the robot's speed limits that motors may use."""
+    speed_factor: float = 1.0
+    """Share of the robot's speed limits that motors may use under the torque that is applied next."""
+    brake_speed_factor: float = 1.3
+    """The same for what would come after it: where the brake takes over, the torque jumps, and the light
+    piece of a link next to its motor answers with a short jolt."""
     rest_speed: float = 0.5
     """Speed of every joint at the end that counts as rest [rad/s]; points may then
     approach an obstacle by at most ``approach_slope`` times the distance that is left."""
     brake: GridSettings = field(
-        default_factory=lambda: GridSettings((7, 17, 12), (0.004, 0.014, 0.028), (1, 1, 1), "radau")
+        default_factory=lambda: GridSettings((7, 41), (0.004, 0.014), (1, 1), "radau")
     )
-    """Steps in which braking is rolled out after the first control period."""
-    tail: GridSettings = field(default_factory=lambda: GridSettings((12,), (0.028,), (1,), "radau"))
+    """Steps in which braking is rolled out after the first control period. The brake's torque is held in
+    each: in steps that are longer than a folded arm takes to brake, the roll-out would oscillate."""
+    tail: GridSettings = field(default_factory=lambda: GridSettings((24,), (0.014,), (1,), "radau"))
     """The same after a plan."""
 
     def __post_init__(self) -> None:
@@ -57,7 +61,7 @@ class CertificateSettings:
         for name in ("growth", "largest_growth"):
             if not 0.0 <= getattr(self, name) < math.inf:
                 raise SettingsError(f"certificate.{name} has to be 0 or more, not {getattr(self, name)}")
-        for name in ("speed_factor", "rest_speed"):
+        for name in ("speed_factor", "brake_speed_factor", "rest_speed"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise SettingsError(f"certificate.{name} has to be positive, not {getattr(self, name)}")
 

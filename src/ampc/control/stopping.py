@@ -103,13 +103,16 @@ def brake_law(
 ) -> BrakeLaw:
     """The velocity part of the LQR about the robot's home, with the motors' position part for holding.
 
-    A regulator of the sampled model, since damping that knows of the links only as an inertia would shake
+    A regulator of the model sampled as slowly as roll-outs hold its torque, so that they do not oscillate;
+    and of a sampled one, since damping that knows of the links only as an inertia would shake
     them: the piece of a strip next to its motor weighs next to nothing.
     """
     robot = problem.robot
     n, motors = robot.n_joints, robot.actuated
     shape = rest_shape(problem.chain, robot.home[motors])
-    gain = rest_gain(problem.chain, RobotDynamics(robot), shape, control_period, settings.brake_weights)
+    certificate = settings.certificate
+    longest = max(control_period, *certificate.brake.lengths, *certificate.tail.lengths)
+    gain = rest_gain(problem.chain, RobotDynamics(robot), shape, longest, settings.brake_weights)
     return BrakeLaw(gain[:, n:], np.diag(gain[:, motors]).copy(), settings.stopped)
 
 
@@ -120,6 +123,7 @@ def stop_limits(problem: OptimalControlProblem, certificate: CertificateSettings
     """
     layout, robot = Layout(problem), problem.robot
     lower, upper = np.full(layout.width, -np.inf), np.full(layout.width, np.inf)
+    first_lower, first_upper = lower.copy(), upper.copy()
     last_lower, last_upper = lower.copy(), upper.copy()
     growth, largest, unit = np.zeros(layout.width), np.zeros(layout.width), np.full(layout.width, np.inf)
     for limit in {*problem.stage_limits, *problem.terminal_limits}:
@@ -127,8 +131,10 @@ def stop_limits(problem: OptimalControlProblem, certificate: CertificateSettings
         if limit.kind == "velocity":
             unit[column] = SPEED
             if limit.index in robot.actuated:
-                upper[column] = certificate.speed_factor * robot.velocity_limits[limit.index]
-                lower[column] = -upper[column]
+                most = robot.velocity_limits[limit.index]
+                upper[column] = certificate.brake_speed_factor * most
+                first_upper[column] = certificate.speed_factor * most
+                lower[column], first_lower[column] = -upper[column], -first_upper[column]
             last_lower[column], last_upper[column] = -certificate.rest_speed, certificate.rest_speed
         elif limit.kind == "position":
             unit[column] = POSITION
@@ -141,4 +147,4 @@ def stop_limits(problem: OptimalControlProblem, certificate: CertificateSettings
                 growth[column], largest[column] = certificate.growth, certificate.largest_growth
             else:
                 last_lower[column] = limit.slope * (margin - limit.margin)
-    return StopLimits(lower, upper, last_lower, last_upper, growth, largest, unit)
+    return StopLimits(lower, upper, first_lower, first_upper, last_lower, last_upper, growth, largest, unit)

@@ -38,6 +38,10 @@ class StopLimits:
     """At all nodes (L,)."""
     upper: FloatArray
     """At all nodes (L,)."""
+    first_lower: FloatArray
+    """At the node that the first step ends in (L,)."""
+    first_upper: FloatArray
+    """At the same node (L,)."""
     last_lower: FloatArray
     """At the last node (L,)."""
     last_upper: FloatArray
@@ -127,6 +131,8 @@ class StopRollout:
         times = np.concatenate([[0.0], np.cumsum(lengths)])
         rise = np.minimum(times[:, None] * limits.growth, limits.largest_growth)
         lower, upper = limits.lower + rise, np.tile(limits.upper, (steps + 1, 1))
+        lower[1] = np.maximum(lower[1], limits.first_lower)
+        upper[1] = np.minimum(upper[1], limits.first_upper)
         lower[-1] = np.maximum(lower[-1], limits.last_lower)
         upper[-1] = np.minimum(upper[-1], limits.last_upper)
         arrays: dict[str, np.ndarray[Any, Any]] = {
