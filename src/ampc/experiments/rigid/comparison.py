@@ -22,6 +22,7 @@ COLUMNS: Mapping[str, tuple[str, StatisticName, float]] = {
     "steady error p95 [mm]": ("steady_error", "p95", 1e3),
     "t95 [s]": ("t95", "median", 1.0),
     "t95 p95 [s]": ("t95", "p95", 1.0),
+    "samples beyond a joint limit": ("position_violations", "mean", 1.0),
 }
 """Columns of a comparison: metric, statistic over tasks, and factor from SI."""
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-from ampc.episodes.setup import ControllerSettings
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.rigid.comparison import compare, point, rows
-from ampc.experiments.rigid.conditions import BASELINES, CONDITIONS, DESCRIPTION, INFORMED
+from ampc.experiments.rigid.conditions import CONDITIONS, DESCRIPTION, INFORMED
 from ampc.experiments.rigid.protocol import group_of, seeds, trial_of, with_seed
 from ampc.experiments.rigid.trial import Trial
 from ampc.experiments.study import Findings, Row, Study
@@ -32,8 +31,8 @@ def cells(quick: bool) -> Mapping[str, Cell]:
     found: dict[str, Cell] = {}
     for name, condition in CONDITIONS.items():
         sets = (condition.task_set(name, 20 if quick else TASKS),)
-        for kind in BASELINES:
-            found[f"{name}: {kind}"] = Trial(sets, ControllerSettings(kind=kind, name=kind))
+        for baseline, controller in condition.baselines().items():
+            found[f"{name}: {baseline}"] = Trial(sets, controller)
         for seed in seeds(quick):
             for inputs, past_commands in PAST.items():
                 for history in HISTORIES[::3] if quick else HISTORIES:
@@ -57,7 +56,11 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
             for history in HISTORIES:
                 if (kind := method(inputs, history)) in {group_of(cell) for cell in own}:
                     success[inputs][history] = point(summary, name, kind, "success", scale=100.0)
-        marks = {str(kind): 100.0 * summary.find(name, kind, "success").value for kind in BASELINES[1:]}
+        marks = {
+            baseline: 100.0 * summary.find(name, baseline, "success").value
+            for baseline in CONDITIONS[name].baselines()
+            if baseline != INFORMED
+        }
         panels.append(Panel(name, success, "success [%]", "states in the history", marks=marks, log_x=True))
     return Findings({"figures": table}, {"history": draw_panels(panels, 3, share_y=True)}, NOTES)
 

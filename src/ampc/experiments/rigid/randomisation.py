@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
-from ampc.episodes.setup import ControllerSettings
 from ampc.evaluation.verdicts import Criterion
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.rigid.comparison import compare, panel, rows, verdicts
-from ampc.experiments.rigid.conditions import BASELINES, BEYOND, CONDITIONS, DESCRIPTION, INFORMED
+from ampc.experiments.rigid.conditions import BEYOND, CONDITIONS, DESCRIPTION, INFORMED
 from ampc.experiments.rigid.protocol import TASKS, seeds, trial_of, with_seed
 from ampc.experiments.rigid.trial import Trial
 from ampc.experiments.study import Findings, Row, Study
@@ -34,8 +33,8 @@ def cells(quick: bool) -> Mapping[str, Cell]:
     for name in STUDIED:
         condition, count = CONDITIONS[name], 20 if quick else TASKS
         sets = (condition.task_set("in range", count), condition.task_set("beyond", count, beyond=True))
-        for kind in BASELINES:
-            found[f"{name}: {kind}"] = Trial(sets, ControllerSettings(kind=kind, name=kind))
+        for baseline, controller in condition.baselines().items():
+            found[f"{name}: {baseline}"] = Trial(sets, controller)
         for seed in seeds(quick):
             for learner, settings in LEARNERS.items():
                 if learner == "cloning" and name not in CLONED:
