@@ -1,9 +1,11 @@
 """MPC with limits: the hard problem's optimum where there is one, and always a plan."""
 
+import math
+
 import daqp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ampc.control.feedback import Reference
@@ -72,21 +74,28 @@ def test_without_limits_it_is_the_expert(error, dq) -> None:
     np.testing.assert_array_equal(free, ExactJointMPC(MPC).first_input(np.array([error]), np.array([dq])))
 
 
-@pytest.mark.xfail(strict=False, reason="known defect: from error -2, speed -9 the joint does not come back")
 @settings(deadline=None, max_examples=15)
+@example(error=-2.0, dq=-9.0)
+@example(error=2.5, dq=9.0)
 @given(error=st.floats(-2.5, 2.5), dq=st.floats(-9, 9))
 def test_from_beyond_its_limits_a_joint_returns(error, dq) -> None:
+    """It brakes as hard as it can, then comes back no faster than its speed limit, and stays.
+
+    From error -2 and speed -9 braking takes it to -6; the way back takes 2.5 s at the speed limit of 2.
+    """
     bounds, speed, state = np.array([-1.0, 0.5]), 2.0, np.array([error, dq])
+    braking = math.ceil(max(abs(dq) - speed, 0.0) / (STEP * LIMIT))
+    farthest = max(abs(error), abs(error + math.copysign(dq**2 / (2 * LIMIT), dq)))
+    back = braking + math.ceil((2 * speed / LIMIT + farthest / speed) / STEP)
     excess = []
-    for _ in range(80):
+    for step in range(back + 40):
         command = SOLVER.solve(state, bounds, speed)[0]
-        if abs(state[1]) > speed + 1e-6 and bounds[0] <= state[0] <= bounds[1]:
-            assert command == pytest.approx(-LIMIT * np.sign(state[1]), abs=1e-6) or (
-                abs(state[1]) - STEP * LIMIT < speed
-            )
+        if step < braking - 1:
+            assert command == pytest.approx(-LIMIT * np.sign(dq), abs=1e-6)
         state = roll_out(state, np.array([command]))[0]
-        excess.append(max(state[0] - bounds[1], bounds[0] - state[0], abs(state[1]) - speed))
-    assert max(excess[60:]) < 1e-6
+        excess.append([max(state[0] - bounds[1], bounds[0] - state[0]), abs(state[1]) - speed])
+    assert (np.array(excess[braking:])[:, 1] < 1e-6).all()
+    assert np.max(excess[back:]) < 1e-6
     assert abs(state[0]) < 1e-2
 
 

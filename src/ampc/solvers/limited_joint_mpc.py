@@ -24,8 +24,9 @@ class LimitSettings:
     speed_factor: float = 1.0
     """Part of each joint's speed limit that is used."""
     penalty: float = 1e4
-    """Cost of a violation [1/rad, s/rad], in units of the MPC's cost: where the limits can be kept, they are
-    kept exactly as long as it exceeds what a violation could gain."""
+    """Cost of a violation of a position limit [1/rad], in units of the MPC's cost: where the limits can be
+    kept, they are kept exactly as long as it exceeds what a violation could gain. Speed limits cost more; see
+    `LimitedJointMPC`."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.position_margin < math.inf:
@@ -40,8 +41,8 @@ class LimitedJointMPC:
 
     For one joint, with bounds on the error e = q - q_ref::
 
-        minimise    U' H U / 2 + (F x_0)' U + sum_k ( penalty s_k + s_k^2 / 2 )
-        subject to  |u_k| <= u_max,  s_k >= 0
+        minimise    U' H U / 2 + (F x_0)' U + sum_k ( p s_k + s_k^2 / 2 + p' s'_k + s'_k^2 / 2 )
+        subject to  |u_k| <= u_max,  s_k >= 0,  s'_k >= 0
                     lower - s_k <= e_k <= upper + s_k,  |dq_k| <= v_max + s'_k     for k = 1..N
 
     The rows are on what an arm does under inputs that are held,
@@ -49,6 +50,10 @@ class LimitedJointMPC:
     or too early by up to ``h dq / 2``. The penalty is exact: plans keep the limits wherever inputs within the
     box can, and else violate them as little as possible. So there always is a plan, also from a state beyond
     a limit.
+
+    A step that is faster by v moves every later position by ``h v``, so it can lessen the positions'
+    violations by up to ``N h v``. Speed limits therefore cost ``p' = (1 + N h) p``: were they as cheap as
+    positions, a joint that is beyond a position limit would come back faster than it may.
 
     A plan of the problem without rows that happens to keep them is the optimum; only other states cost a
     larger QP.
@@ -59,7 +64,7 @@ class LimitedJointMPC:
 
         Args:
             settings: Horizon, weights and limit of the input.
-            penalty: Cost of violations; see `LimitSettings`.
+            penalty: Cost of violations of position limits; see `LimitSettings`.
 
         Raises:
             SolverError: If DAQP refuses the problem.
@@ -82,7 +87,7 @@ class LimitedJointMPC:
         hessian = np.zeros((3 * N, 3 * N))
         hessian[:N, :N] = problem.hessian
         hessian[N:, N:] = _CURVATURE * slacks
-        self._cost = np.full(3 * N, penalty)
+        self._cost = np.repeat(penalty * np.array([1.0, 1.0, 1.0 + h * N]), N)
         self._box = np.concatenate([np.full(N, problem.limit), np.full(2 * N, np.inf)])
         self._least = np.concatenate([np.full(N, -problem.limit), np.zeros(2 * N)])
         self._free = np.full(4 * N, np.inf)
