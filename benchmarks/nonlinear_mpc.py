@@ -17,7 +17,7 @@ import numpy as np
 import tyro
 
 from ampc.arrays import FloatArray
-from ampc.chain import library
+from ampc.chain import core, library
 from ampc.provenance import save_result
 from ampc.robots import load_robot
 from ampc.solvers import real_time_iteration_library, structured_qp_library
@@ -134,9 +134,9 @@ def step_times(recordings: list[Recording], settings: Settings) -> list[Row]:
 
 def compiled(folder: Path) -> dict[str, Path]:
     """Builds of the library: as installed, the portable one alone, and one made for this processor."""
-    builds = {"installed": library.LIBRARY}
+    builds = {"installed": core.LIBRARY}
     (folder / "portable").mkdir()
-    builds["portable"] = Path(shutil.copy(library.LIBRARY, folder / "portable"))
+    builds["portable"] = Path(shutil.copy(core.LIBRARY, folder / "portable"))
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is not None:
         root = Path(library.__file__).parents[1]
@@ -159,15 +159,15 @@ def compiled(folder: Path) -> dict[str, Path]:
 @contextmanager
 def using(path: Path) -> Iterator[None]:
     """Objects that are made meanwhile call the library at this path."""
-    before = library.LIBRARY
+    before = core.LIBRARY
     loaders = library.load_library, real_time_iteration_library.load_solver, structured_qp_library.load_qp
-    library.LIBRARY = path
+    core.LIBRARY = path
     for loader in loaders:
         loader.cache_clear()
     try:
         yield
     finally:
-        library.LIBRARY = before
+        core.LIBRARY = before
         for loader in loaders:
             loader.cache_clear()
 

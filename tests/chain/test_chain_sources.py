@@ -64,9 +64,9 @@ def test_environment_forces_the_backend(monkeypatch: pytest.MonkeyPatch) -> None
 def test_missing_library_is_said_once_unless_asked_for(forced: bool) -> None:
     program = """
 import warnings
-from ampc.chain import YawChain, library
+from ampc.chain import YawChain, core
 from ampc.robots import load_robot
-library.LIBRARY = library.LIBRARY.with_name("absent.so")
+core.LIBRARY = core.LIBRARY.with_name("absent.so")
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     chains = [YawChain.from_robot(load_robot("rigid-arm")) for _ in range(2)]

@@ -1,5 +1,6 @@
 """Recipes of closed loops: every kind of controller, at both rates, on arms with other motors."""
 
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 from ampc.episodes.rollout import run_episode
 from ampc.episodes.setup import ControllerKind, ControllerSettings, EpisodeSetup, RobotSettings
 from ampc.errors import SettingsError
+from ampc.export.onnx import export_onnx
 from ampc.plants import PlantSettings
+from ampc.policies import NetworkSettings, PolicySpec
+from ampc.policies.policy import Policy
 from ampc.robots import Robot, RobotDynamics
 from ampc.settings import from_dict, to_dict
 from ampc.tasks import TaskSampler
@@ -66,3 +70,22 @@ def test_an_armature_that_is_none_is_refused() -> None:
     for value in (-0.1, float("nan")):
         with pytest.raises(SettingsError, match="armature"):
             RobotSettings(armature=value).load()
+
+
+def test_a_policy_is_the_same_by_onnx_runtime_and_in_c(rigid_arm: Robot, tmp_path: Path) -> None:
+    policy = Policy(PolicySpec.for_robot(rigid_arm, 0.05, (10.0,) * 3, network=NetworkSettings("gru", 8, 1)))
+    policy.eval().save(tmp_path)
+    export_onnx(policy, tmp_path / "policy.onnx")
+    task = TaskSampler(rigid_arm).sample(1, "interior", 1403)[0]
+    by_onnx, in_c = (
+        run_episode(*EpisodeSetup(controller=ControllerSettings("policy", policy=path)).build(), task, 0.5)
+        for path in (tmp_path / "policy.onnx", tmp_path)
+    )
+    assert not in_c.fallbacks
+    np.testing.assert_allclose(in_c.command, by_onnx.command, atol=1e-3)
+    np.testing.assert_allclose(in_c.q, by_onnx.q, atol=1e-4)
+
+
+def test_a_policy_needs_a_path(rigid_arm: Robot) -> None:
+    with pytest.raises(SettingsError, match="in `policy`"):
+        EpisodeSetup(controller=ControllerSettings("policy")).build()

@@ -224,7 +224,7 @@ def test_without_the_compiled_library_the_error_says_what_to_do(make, tmp_path, 
     def missing():
         raise OSError("no such file")
 
-    monkeypatch.setattr(native_module, "load_library", missing)
+    monkeypatch.setattr(native_module, "open_library", missing)
     native_module._library.cache_clear()
     try:
         with pytest.raises(PolicyError, match="install a C compiler"):

@@ -1,20 +1,18 @@
-"""The compiled library: its C structures and functions, loaded from this package's folder by ctypes."""
+"""The compiled library: its C structures and functions, by ctypes."""
 
 import ctypes
 import functools
 from ctypes import POINTER, c_double, c_int
-from pathlib import Path
 
 import numpy as np
 
 from ampc.arrays import FloatArray
+from ampc.chain import core
 from ampc.chain.options import StepSettings
 from ampc.chain.parameters import ChainParameters
 
 VERSION = 2
 """``CHAIN_VERSION`` of src/chain.h that this module is written for."""
-LIBRARY = Path(__file__).parent / "_core.so"
-"""Where the package's installation puts it; beside it, ``_core_avx2.so`` is the same for newer processors."""
 SCHEMES = {"gauss-legendre": 0, "radau": 1}
 
 _SCALARS = (
@@ -100,14 +98,12 @@ def load_library() -> ctypes.CDLL:
     Raises:
         OSError: It was not built, cannot be loaded, or is of another version than this module.
     """
-    library = ctypes.CDLL(str(LIBRARY))
-    fast = LIBRARY.with_name("_core_avx2.so")
-    if library.chain_has_avx2() and fast.exists():
-        library = ctypes.CDLL(str(fast))
+    library = core.open_library()
     version = library.chain_version()
     if version != VERSION:
         raise OSError(
-            f"{LIBRARY} has version {version} instead of {VERSION}; install the package again to rebuild it"
+            f"{core.LIBRARY} has version {version} instead of {VERSION}; install the package again to rebuild"
+            " it"
         )
     array, model, step = ctypes.c_void_p, POINTER(CModel), POINTER(CStep)
     signatures = {

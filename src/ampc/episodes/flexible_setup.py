@@ -14,8 +14,7 @@ from ampc.episodes.setup import RobotSettings
 from ampc.errors import PolicyError, SettingsError
 from ampc.plants import FlexiblePlant, FlexiblePlantSettings
 from ampc.plants.chain_plant import ChainPlant
-from ampc.policies.native import NativePolicy
-from ampc.policies.runtime import OnnxPolicy
+from ampc.policies.loading import load_policy
 from ampc.robots import Robot
 
 FlexibleController = Literal["nmpc", "rest", "policy"]
@@ -83,7 +82,7 @@ class FlexibleSetup:
             raise SettingsError(
                 "kind 'policy' needs the path of an .onnx file, or of a saved policy's folder, in `policy`"
             )
-        law = OnnxPolicy(self.policy) if self.policy.suffix == ".onnx" else NativePolicy(self.policy)
+        law = load_policy(self.policy)
         law.spec.require(model, self.plant.control_period)
         if not law.spec.inputs.estimated or law.spec.torque_law != "gravity-compensation":
             raise PolicyError(

@@ -20,7 +20,7 @@ from ampc.control.table import ExpertTable
 from ampc.control.torque_laws import make_torque_law
 from ampc.errors import SettingsError
 from ampc.plants import MujocoPlant, PlantSettings
-from ampc.policies.runtime import OnnxPolicy
+from ampc.policies.loading import RuntimePolicy, load_policy
 from ampc.robots import (
     InverseKinematics,
     InverseKinematicsSettings,
@@ -88,7 +88,8 @@ class ControllerSettings:
     informed: InformedSettings = field(default_factory=InformedSettings)
     """What ``mpc-informed`` is told."""
     policy: Path | None = None
-    """The ``.onnx`` file of a policy; required by kind ``policy``."""
+    """An ``.onnx`` file, or the folder of a saved policy, which then runs in C; required by kind
+    ``policy``."""
     name: str | None = None
     """Name in tables and figures; None for the kind's own."""
 
@@ -154,7 +155,7 @@ def build_controller(settings: ControllerSettings, robot: Robot, plant: PlantSet
         )
     law = _build_law(settings, robot, plant.control_period)
     torque_law = settings.torque_law
-    if isinstance(law, OnnxPolicy):
+    if isinstance(law, RuntimePolicy):
         law.spec.require(robot, plant.control_period)
         torque_law = law.spec.torque_law
     if settings.name is not None:
@@ -209,6 +210,7 @@ def _build_law(settings: ControllerSettings, robot: Robot, control_period: float
         case "policy":
             if settings.policy is None:
                 raise SettingsError(
-                    "a controller of kind 'policy' needs the path of an .onnx file in `policy`"
+                    "a controller of kind 'policy' needs the path of an .onnx file, or of a saved policy's"
+                    " folder, in `policy`"
                 )
-            return OnnxPolicy(settings.policy)
+            return load_policy(settings.policy)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ampc.arrays import FloatArray
-from ampc.chain.library import load_library
+from ampc.chain.core import open_library
 from ampc.errors import PolicyError
 from ampc.policies.files import read_saved_policy
 from ampc.policies.packing import INDICES, NUMBERS, SIZES, PackedPolicy, pack
@@ -147,7 +147,7 @@ class NativePolicy:
 @functools.cache
 def _library() -> ctypes.CDLL:
     try:
-        library = load_library()
+        library = open_library()
         if library.policy_version() != VERSION:
             raise OSError("it is of another version than the package")
     except (OSError, AttributeError) as error:

@@ -11,7 +11,6 @@ from ampc.control.controller import Controller, StepRecord
 from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.episodes.rollout import run_episode
 from ampc.experiments.cell import Cell, Store
-from ampc.experiments.flexible.files import POLICY_FILE
 from ampc.experiments.flexible.motion import measure_motion, traces
 from ampc.plants import PUBLISHED_NOISE
 from ampc.plants.measurement import Measurement
@@ -68,10 +67,10 @@ class Contestant:
     """The cell whose folder holds the policy that drives; None for the controller of the setup."""
 
     def closed_loop(self, store: Store) -> FlexibleSetup:
-        """The setup with the policy in place."""
+        """The setup with the policy in place, which runs in C."""
         if self.policy is None:
             return self.setup
-        return replace(self.setup, kind="policy", policy=store.folder(self.policy) / POLICY_FILE)
+        return replace(self.setup, kind="policy", policy=store.folder(self.policy))
 
 
 @dataclass(frozen=True)
