@@ -134,6 +134,8 @@ def test_forward_and_inverse_dynamics_are_inverses(arm: Robot, seed: int) -> Non
     joint_torque[arm.actuated] = torque
     ddq = dynamics.forward_dynamics(q, dq, torque)
     assert_allclose(dynamics.inverse_dynamics(q, dq, ddq), joint_torque, atol=1e-8)
+    still = np.zeros_like(q)
+    assert_allclose(dynamics.holding_torque(q), dynamics.inverse_dynamics(q, still, still), atol=1e-12)
 
 
 @settings(max_examples=30, deadline=None)
@@ -167,6 +169,7 @@ def test_returned_arrays_are_not_overwritten_by_the_next_call(arm: Robot) -> Non
     calls = [
         lambda x: dynamics.end_effector(x), lambda x: dynamics.jacobian(x), lambda x: dynamics.mass_matrix(x),
         lambda x: dynamics.bias(x, dq), lambda x: dynamics.gravity(x), lambda x: dynamics.passive(x, x),
+        lambda x: dynamics.holding_torque(x),
     ]  # fmt: skip
     for call in calls:
         first = call(q)

@@ -52,8 +52,7 @@ class Brake:
 
     def gravity_torque(self, q: FloatArray) -> FloatArray:
         """Torque of the motors against gravity (m,) [N m] at joint positions (n,) [rad]."""
-        still = np.zeros_like(q)
-        return np.asarray(self._dynamics.inverse_dynamics(q, still, still)[self._robot.actuated])
+        return self._dynamics.holding_torque(q)[self._robot.actuated]
 
     def torque(self, x: FloatArray) -> FloatArray:
         """Torque (m,) [N m] at an estimated state (2n,); not cut to the limits."""

@@ -56,6 +56,7 @@ class FlexibleArmController(ABC):
         """
         self.name, self.control_period = name, control_period
         self._robot, self._start_time = robot, settings.start_time
+        self._limits: tuple[FloatArray, ...] = tuple(robot.torque_limits.T.copy())
         self._filter = ExtendedKalmanFilter(robot, settings.estimator, control_period)
         self._choice = ReferenceChoice(robot, settings.route_margin)
         self._brake = Brake(robot, control_period)
@@ -93,7 +94,7 @@ class FlexibleArmController(ABC):
     def observe_applied(self, torque: FloatArray, command: FloatArray) -> None:
         """Take the torque that was sent in place of the last one, see `ObservesApplied`."""
         if np.isfinite(torque).all():
-            self._torque = np.clip(torque, *self._robot.torque_limits.T)
+            self._torque = self._within_limits(torque)
 
     def watch(self, measurement: Measurement) -> None:
         """Take a measurement in without deciding on a torque; `observe_applied` has to follow."""
@@ -115,9 +116,13 @@ class FlexibleArmController(ABC):
         if not np.isfinite(torque).all():
             faults.append("torque is not finite: arm is held up as it was")
             torque = self._gravity
-        self._torque = np.clip(torque, *self._robot.torque_limits.T)
+        self._torque = self._within_limits(torque)
         self._note(self._torque, faults)
         return self._torque.copy()
+
+    def _within_limits(self, torque: FloatArray) -> FloatArray:
+        lower, upper = self._limits
+        return np.minimum(np.maximum(torque, lower), upper)
 
     def _last_resort(self, faults: list[str]) -> FloatArray:
         """Torque (m,) [N m] where the controller's own steps raise errors."""

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -40,11 +41,14 @@ class Branch:
 
     def at(self, stiffness_scale: float) -> FloatArray:
         """Joint positions at rest (n,) [rad] for a stiffness relative to the nominal arm's."""
-        softness = 1.0 / np.array(_SCALES)
-        weights = [
-            np.prod([(1.0 / stiffness_scale - b) / (a - b) for b in softness if b != a]) for a in softness
-        ]
-        return np.asarray(weights @ self.q)
+        softness = 1.0 / stiffness_scale
+        constant, linear, quadratic = self._parabola
+        return np.asarray(constant + softness * (linear + softness * quadratic))
+
+    @cached_property
+    def _parabola(self) -> FloatArray:
+        """Its coefficients by ascending powers (3, n)."""
+        return np.asarray(np.linalg.solve(np.vander(1.0 / np.array(_SCALES), increasing=True), self.q))
 
 
 class ReferenceChoice:

@@ -86,6 +86,12 @@ class RobotDynamics:
         self._set_velocity(dq)
         return self._mass_matrix(), self._bias - self._passive
 
+    def holding_torque(self, q: FloatArray) -> FloatArray:
+        """Joint torque (n,) [N m] that holds the arm still at q (n,) [rad], against gravity and springs."""
+        self._set_position(q)
+        self._set_velocity(self._still)
+        return self._bias - self._passive
+
     def inverse_dynamics(self, q: FloatArray, dq: FloatArray, ddq: FloatArray) -> FloatArray:
         """Joint torque (n,) [N m] that gives acceleration ddq [rad/s2] at q [rad], dq [rad/s] (n,)."""
         mass, rest = self.mass_matrix_and_bias(q, dq)
@@ -102,7 +108,6 @@ class RobotDynamics:
         self._qpos[:] = q
         mujoco.mj_kinematics(self.model, self._data)
         mujoco.mj_comPos(self.model, self._data)
-        mujoco.mj_crb(self.model, self._data)
 
     def _set_velocity(self, dq: FloatArray) -> None:
         self._qvel[:] = dq
@@ -111,6 +116,7 @@ class RobotDynamics:
         mujoco.mj_rne(self.model, self._data, 0, self._bias)
 
     def _mass_matrix(self) -> FloatArray:
+        mujoco.mj_crb(self.model, self._data)
         mass = np.empty((self.robot.n_joints, self.robot.n_joints))
         mujoco.mj_fullM(self.model, self._data, mass)
         return mass
