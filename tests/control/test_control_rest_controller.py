@@ -15,7 +15,7 @@ from ampc.control.rest_routes import choose_plan
 from ampc.errors import SettingsError
 from ampc.plants.flexible_plant import FlexiblePlant
 from ampc.plants.measurement import Measurement
-from ampc.robots import Robot, load_robot
+from ampc.robots import Robot, RobotDynamics, load_robot
 from ampc.tasks.task import PlantVariation, Task
 
 NOISE = PlantVariation(position_noise=1.7e-3, velocity_noise=0.045, end_effector_noise=0.01)
@@ -88,12 +88,27 @@ def test_says_why_it_falls_back(arm: Robot, task: Task) -> None:
     np.testing.assert_array_equal(controller.act(nothing), np.zeros(3))
     assert "zero torque" in controller.last_step.reason
     controller.act(Measurement(0.0, task.start, np.zeros(3)))
-    assert "held where it is" in controller.last_step.reason
+    assert "the nearest point" in controller.last_step.reason
     controller.reset(task)
     controller.act(Measurement(0.0, task.start, np.zeros(3)))
     assert controller.last_step.status == "ok"
     controller.act(nothing)
     assert "no measurement" in controller.last_step.reason
+
+
+@pytest.mark.parametrize("miss", [0.00015, 0.5])
+def test_goal_out_of_reach_is_approached_as_far_as_can_be(arm: Robot, task: Task, miss: float) -> None:
+    statics, dynamics = StaticEquilibrium(arm), RobotDynamics(arm)
+    tip = dynamics.end_effector(statics.nearest(np.array([2.0, 2.5, 0.15])).q)
+    goal = tip + miss * tip / np.linalg.norm(tip)
+    nearest = dynamics.end_effector(statics.nearest(goal).q)
+    controller = RestController(arm)
+    controller.reset(replace(task, goal=goal))
+    controller.act(Measurement(0.0, task.start, np.zeros(3)))
+    assert controller.reference is not None
+    np.testing.assert_allclose(dynamics.end_effector(controller.reference), nearest, atol=1e-4)
+    # A miss that small is within what the model knows of the arm, and nothing to report.
+    assert ("goal" in controller.last_step.reason) == (miss > 0.01)
 
 
 def test_nothing_of_the_last_task_remains(arm: Robot, task: Task) -> None:

@@ -1,6 +1,5 @@
 """Which way to rest on the goal the arm is sent to, whatever the stiffness of its links turns out to be."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,16 +10,12 @@ from ampc.chain.plane import PlanarStatics
 from ampc.chain.statics import Equilibrium, StaticEquilibrium, rest_shape
 from ampc.chain.yaw_chain import YawChain
 from ampc.control.rest_path import MotionSettings
-from ampc.control.rest_routes import nearest_turn, rank_straight_plans
-from ampc.errors import UnreachableGoalError
-from ampc.robots import Robot, RobotDynamics
+from ampc.control.rest_routes import destination, nearest_turn, rank_straight_plans
+from ampc.robots import Robot
 
 _SCALES = (0.75, 1.0, 1.3)
 """Stiffnesses at which a branch is solved for; in between it is a parabola in 1 / stiffness, to 1e-6 m."""
 _NOMINAL = 1
-_NEARLY = 0.005
-"""Distance of the nearest reachable point up to which a goal is left what it is [m]: another arm than the
-model may well reach it."""
 _SAME_BRANCH = 0.8
 """Largest joint distance between equilibria of arms of two stiffnesses that belong together [rad]."""
 
@@ -67,7 +62,6 @@ class ReferenceChoice:
         self._robot, self._margin = robot, margin
         self._chain = YawChain.from_robot(robot)
         self._statics = tuple(StaticEquilibrium(robot, scale) for scale in _SCALES)
-        self._dynamics = RobotDynamics(robot)
         self._plane = PlanarStatics(self._chain.parameters)
         self._equilibria: list[Equilibrium] = []
         self.goal: FloatArray = np.full(3, np.nan)
@@ -82,16 +76,8 @@ class ReferenceChoice:
             TaskError: The goal is not three finite numbers.
             RobotError: The arm can rest nowhere.
         """
-        self.goal, self.objection = np.asarray(goal, dtype=np.float64), ""
-        try:
-            self._equilibria = self._statics[_NOMINAL].solve(goal)
-        except UnreachableGoalError as error:
-            nearest = self._statics[_NOMINAL].nearest(goal)
-            self._equilibria = [nearest]
-            if nearest.error > _NEARLY:
-                self.goal, self.objection = self._dynamics.end_effector(nearest.q), str(error)
-                with suppress(UnreachableGoalError):
-                    self._equilibria = self._statics[_NOMINAL].solve(self.goal)
+        there = destination(self._statics[_NOMINAL], goal)
+        self.goal, self.objection, self._equilibria = there.goal, there.objection, there.equilibria
 
     def branches(self, start: FloatArray) -> list[Branch]:
         """Ways to the goal from motor positions (m,) [rad], the best first; at least one."""

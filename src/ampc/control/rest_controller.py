@@ -6,13 +6,13 @@ import numpy as np
 
 from ampc.arrays import FloatArray
 from ampc.chain import YawChain
-from ampc.chain.statics import Equilibrium, StaticEquilibrium
+from ampc.chain.statics import StaticEquilibrium
 from ampc.control.controller import StepRecord
 from ampc.control.estimator import Estimate, EstimatorSettings, ExtendedKalmanFilter, MeasurementError
 from ampc.control.rest_feedback import rest_gain
 from ampc.control.rest_path import MotionSettings, RestPath, Route
-from ampc.control.rest_routes import choose_plan, nearest_turn
-from ampc.errors import RobotError, SettingsError, UnreachableGoalError
+from ampc.control.rest_routes import Destination, choose_plan, destination, nearest_turn
+from ampc.errors import AmpcError, RobotError, SettingsError
 from ampc.plants.measurement import Measurement
 from ampc.robots import Robot, RobotDynamics
 from ampc.tasks.task import Task
@@ -58,8 +58,9 @@ class RestController:
     remains.
 
     In the loop it never raises and never emits a non-finite torque; `last_step` says what went wrong:
-    before the first measurement the torque is zero, without a reachable goal the arm is held where it is,
-    without measurements the model's prediction is followed.
+    before the first measurement the torque is zero, a goal out of reach is replaced by the nearest point
+    where the arm can rest, without a goal the arm is held where it is, without measurements the model's
+    prediction is followed.
     """
 
     def __init__(
@@ -96,7 +97,6 @@ class RestController:
         """What the estimator believed at the last step."""
         self.reference: FloatArray | None = None
         """Equilibrium that the path leads to (n,) [rad]; None before the first step or without one."""
-        self._goal = np.full(3, np.nan)
         self._forget()
 
     def _forget(self) -> None:
@@ -105,17 +105,17 @@ class RestController:
         self._paths: tuple[RestPath, RestPath] | None = None
         self._gains: FloatArray = np.empty(0)
         self._elapsed = 0.0
-        self._equilibria: list[Equilibrium] = []
-        self._unreachable = ""
+        self._destination: Destination | None = None
+        self._objection = ""
 
     def reset(self, task: Task) -> None:
         """Take the task's goal; of the task nothing else is read."""
         self._forget()
-        self._goal = task.goal
         try:
-            self._equilibria = self._statics[0].solve(task.goal)
-        except UnreachableGoalError as error:
-            self._unreachable = f"{error}: the arm is held where it is"
+            self._destination = destination(self._statics[0], task.goal)
+            self._objection = self._destination.objection
+        except AmpcError as error:
+            self._objection = f"{error}: the arm is held where it is"
 
     def act(self, measurement: Measurement) -> FloatArray:
         """Torque for the next control period (m,) [N m]; always finite."""
@@ -145,8 +145,8 @@ class RestController:
         if estimate is None:
             return np.zeros_like(self._torque), np.zeros_like(self._torque)
         self._paths = paths = self._paths or self._plan(estimate)
-        if self._unreachable:
-            faults.append(self._unreachable)
+        if self._objection:
+            faults.append(self._objection)
         state, holding = self._motion(paths, estimate.stiffness_scale)
         gain = self._gain(paths[0].progress(self._elapsed)[0])
         self._elapsed += self.control_period
@@ -185,12 +185,13 @@ class RestController:
         robot, settings, motors = self._robot, self._settings, self._robot.actuated
         start = estimate.q[motors]
         route = softer_route = Route(start, start, np.zeros_like(start))
-        if not self._unreachable:
+        if self._destination is not None:
             plan = choose_plan(
-                self._chains[0], robot, start, self._equilibria, settings.motion, settings.margin
+                self._chains[0], robot, start, self._destination.equilibria, settings.motion, settings.margin
             )
             self.reference, route = plan.reference, plan.route
-            softer_route = Route(start, self._softer_goal(plan.reference), route.bow)
+            softer_goal = self._softer_goal(self._destination.goal, plan.reference)
+            softer_route = Route(start, softer_goal, route.bow)
         path = RestPath(self._chains[0], robot, route, settings.motion)
         indices = np.linspace(0, len(path.q) - 1, _GAINS).round().astype(int)
         weights = settings.position_weight, settings.velocity_weight, settings.torque_weight
@@ -202,10 +203,10 @@ class RestController:
         )
         return path, RestPath(self._chains[1], robot, softer_route, settings.motion)
 
-    def _softer_goal(self, reference: FloatArray) -> FloatArray:
+    def _softer_goal(self, goal: FloatArray, reference: FloatArray) -> FloatArray:
         """Motor positions of the same branch of a softer arm (m,); the same where that has no such branch."""
         motors = self._robot.actuated
-        candidates = [nearest_turn(each.q, reference[0]) for each in self._statics[1].candidates(self._goal)]
+        candidates = [nearest_turn(each.q, reference[0]) for each in self._statics[1].candidates(goal)]
         near = [q for q in candidates if np.abs(q - reference)[motors].max() < _SAME_BRANCH]
         best = min(near, key=lambda q: float(np.abs(q - reference).max()), default=reference)
         return best[motors]

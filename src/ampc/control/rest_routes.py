@@ -1,6 +1,7 @@
 """Which equilibrium to go to, and on which route, so that the arm keeps clear of its obstacles."""
 
 import itertools
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +9,10 @@ import numpy as np
 from ampc.arrays import FloatArray
 from ampc.chain import YawChain
 from ampc.chain.plane import PlanarStatics
-from ampc.chain.statics import Equilibrium, rest_shapes
+from ampc.chain.statics import Equilibrium, StaticEquilibrium, rest_shapes
 from ampc.control.rest_path import MotionSettings, Route
-from ampc.robots import Robot
+from ampc.errors import UnreachableGoalError
+from ampc.robots import Robot, RobotDynamics
 
 _PENETRATION_COST = 60.0
 """Travel time that one metre of missing clearance is worth [s/m]."""
@@ -22,6 +24,41 @@ _BENT_GOALS = 3
 """Best goals for which bent routes are tried."""
 _SAMPLES = np.linspace(0.0, 1.0, 11)[1:-1]
 """Shares of a route at which it is looked at; start and goal are what they are."""
+_NEARLY = 0.005
+"""Distance of the nearest reachable point up to which a goal is left what it is [m]: another arm than the
+model may well reach it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Destination:
+    """Where the end effector is sent."""
+
+    goal: FloatArray
+    """The goal, or the reachable point nearest to it (3,) [m]."""
+    equilibria: list[Equilibrium]
+    """The ways to rest there, or as near to it as possible; at least one."""
+    objection: str = ""
+    """Why the goal cannot be reached; empty if it can."""
+
+
+def destination(statics: StaticEquilibrium, goal: FloatArray) -> Destination:
+    """The ways to rest on a goal (3,) [m]; of one out of reach, those on the nearest reachable point.
+
+    Raises:
+        TaskError: The goal is not three finite numbers.
+        RobotError: The arm can rest nowhere.
+    """
+    goal = np.asarray(goal, dtype=np.float64)
+    try:
+        return Destination(goal, statics.solve(goal))
+    except UnreachableGoalError as error:
+        nearest = statics.nearest(goal)
+        if nearest.error <= _NEARLY:
+            return Destination(goal, [nearest])
+        goal, equilibria = RobotDynamics(statics.robot).end_effector(nearest.q), [nearest]
+        with suppress(UnreachableGoalError):
+            equilibria = statics.solve(goal)
+        return Destination(goal, equilibria, str(error))
 
 
 @dataclass(frozen=True, eq=False)
