@@ -125,10 +125,10 @@ def _points(values: Sequence[Sequence[float]] | np.ndarray) -> dict[float | str,
 NOTES = (
     "Plant of 10 segments with the published measurement noise, estimator and controller on 3 segments; "
     "every episode lasts 3 s and is judged on the plant's true state at all 751 samples. The softer plant "
-    "has 0.9 of the Young's modulus that controllers are told. All controllers have the same estimator, "
-    "which estimates the modulus too. `ours` and `published cost` have the same references and solver, the "
-    "latter the weights and limits of arXiv 2212.02941; `rest to rest` follows a path with a feedback law "
-    "and optimises nothing in the loop. Intervals are 95 %, over tasks.",
+    "has 0.9 of the Young's modulus that controllers are told; all of them estimate it. `ours` and "
+    "`published cost` have the same references, estimator and solver, the latter the weights and limits of "
+    "arXiv 2212.02941; `rest to rest` follows a path with a feedback law and optimises nothing in the loop. "
+    "Intervals are 95 %, over tasks.",
     "A joint is too fast where it exceeds its limit by more than 2 %. Times are wall times on a machine "
     "that was busy with other cells; `controller` is the whole step with estimator and references. Bands "
     "over time: median and middle 90 % of the tasks for the error; median, 5th percentile and largest of "
