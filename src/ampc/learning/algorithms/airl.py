@@ -1,0 +1,49 @@
+"""Adversarial inverse reinforcement learning: the expert's reward, sought beside the agent."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from ampc.arrays import FloatArray
+from ampc.learning.algorithms import Algorithm
+from ampc.learning.lesson import Lesson
+from ampc.learning.reinforcement import require_stable_baselines
+from ampc.learning.reinforcement.agent_settings import SACSettings
+from ampc.learning.reinforcement.discriminator_settings import DiscriminatorSettings
+from ampc.learning.reinforcement.settings import ExperienceSettings, NetworkShape
+from ampc.policies.policy import Policy
+
+if TYPE_CHECKING:
+    from ampc.learning.reinforcement.discriminator import Discriminator
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Adversarial inverse reinforcement learning (Fu, Luo and Levine 2018, arXiv 1710.11248), by SAC."""
+
+    experience: ExperienceSettings = field(default_factory=ExperienceSettings)
+    """How much the agent drives."""
+    sac: SACSettings = field(default_factory=SACSettings)
+    """The agent; its discount is that of the shaping too."""
+    network: NetworkShape = field(default_factory=NetworkShape)
+    """Actor and critics."""
+    discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
+    """The reward and its shaping, each a network of that size."""
+
+
+def learn(lesson: Lesson, settings: Settings, folder: Path, console: Console | None = None) -> Policy:
+    """Imitate demonstrations by driving; equations in `AirlDiscriminator`."""
+    require_stable_baselines()
+    from ampc.learning.reinforcement.adversarial import learn_against
+    from ampc.learning.reinforcement.discriminator import AirlDiscriminator
+
+    def make(mean: FloatArray, deviation: FloatArray, actions: int) -> "Discriminator":
+        width, gamma = settings.discriminator.hidden_size, settings.sac.gamma
+        return AirlDiscriminator(mean, deviation, actions, width, gamma)
+
+    return learn_against(make, lesson, "airl", settings, folder, console)
+
+
+ALGORITHM = Algorithm("airl", "imitation by driving: the reward that the expert follows", Settings, learn)

@@ -1,0 +1,44 @@
+"""Imitation by driving where the expert would be: a density of its steps as reward."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from ampc.learning.algorithms import Algorithm
+from ampc.learning.lesson import Lesson
+from ampc.learning.reinforcement import require_stable_baselines
+from ampc.learning.reinforcement.agent_settings import SACSettings
+from ampc.learning.reinforcement.density import DensityReward, DensitySettings
+from ampc.learning.reinforcement.settings import ExperienceSettings, NetworkShape
+from ampc.policies.policy import Policy
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Soft actor-critic on a Gaussian kernel estimate of the expert's density."""
+
+    experience: ExperienceSettings = field(default_factory=ExperienceSettings)
+    """How much the agent drives."""
+    sac: SACSettings = field(default_factory=SACSettings)
+    """The agent."""
+    network: NetworkShape = field(default_factory=NetworkShape)
+    """Actor and critics."""
+    density: DensitySettings = field(default_factory=DensitySettings)
+    """The kernel estimate."""
+
+
+def learn(lesson: Lesson, settings: Settings, folder: Path, console: Console | None = None) -> Policy:
+    """Imitate demonstrations by driving; the equation in `DensityReward`."""
+    require_stable_baselines()
+    from ampc.learning.reinforcement.demonstrations import Demonstrations
+    from ampc.learning.reinforcement.driving import train_sac
+
+    held = settings.experience.held(lesson.control_period)
+    shown = Demonstrations.of(lesson.demonstrate(folder, console), lesson.specification(), held)
+    return train_sac(lesson, "density", settings, folder, console, DensityReward(shown, settings.density))
+
+
+ALGORITHM = Algorithm(
+    "density", "imitation by driving: a kernel density of the expert as reward", Settings, learn
+)

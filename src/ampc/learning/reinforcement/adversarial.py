@@ -1,0 +1,122 @@
+"""An agent against a discriminator: what GAIL and AIRL have in common."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from stable_baselines3 import SAC
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.distributions import SquashedDiagGaussianDistribution
+from stable_baselines3.common.type_aliases import ReplayBufferSamples
+from stable_baselines3.common.vec_env import VecNormalize
+from torch import Tensor
+
+from ampc.arrays import FloatArray
+from ampc.learning.lesson import Lesson
+from ampc.learning.reinforcement.agents import Agent, Replay
+from ampc.learning.reinforcement.arms_env import ArmsEnv
+from ampc.learning.reinforcement.demonstrations import Demonstrations
+from ampc.learning.reinforcement.discriminator import Discriminator, DiscriminatorTrainer, Steps
+from ampc.learning.reinforcement.discriminator_settings import DiscriminatorSettings
+from ampc.learning.reinforcement.driving import train_sac
+from ampc.learning.reinforcement.rounds import Between, Part
+from ampc.policies.policy import Policy
+
+MakeDiscriminator = Callable[[FloatArray, FloatArray, int], Discriminator]
+"""A discriminator for features with a mean and a deviation (F,), and a number of actions."""
+
+_EDGE = 0.999
+"""Actions are cut to this before the density of a squashed Gaussian is taken, which is infinite at 1."""
+
+
+class RewardedBuffer(ReplayBuffer):
+    """A memory without rewards: they are what the discriminator says when a step is remembered."""
+
+    reward_of: Callable[[Steps], Tensor]
+    """Rewards (B,) of steps."""
+
+    def _get_samples(self, batch_inds: NDArray[Any], env: VecNormalize | None = None) -> ReplayBufferSamples:
+        found = super()._get_samples(batch_inds, env)
+        steps = Steps(found.observations, found.actions, found.next_observations)
+        with torch.no_grad():
+            return found._replace(rewards=self.reward_of(steps)[:, None])
+
+    def recent(self, count: int, rows: int) -> Steps:
+        """Steps (count,) drawn from the last rows of the memory, a row being a step of every arm."""
+        stored = self.buffer_size if self.full else self.pos
+        back = np.random.randint(1, min(rows, stored) + 1, size=count)  # noqa: NPY002 - as the base class
+        row = (self.pos - back) % self.buffer_size
+        arm = np.random.randint(0, self.n_envs, size=count)  # noqa: NPY002
+        names = ("observations", "actions", "next_observations")
+        return Steps(*(self.to_torch(getattr(self, name)[row, arm]) for name in names))
+
+
+def learn_against(
+    make: MakeDiscriminator,
+    lesson: Lesson,
+    name: str,
+    settings: Any,
+    folder: Path,
+    console: Console | None,
+) -> Policy:
+    """Soft actor-critic on the reward of a discriminator that is trained after every round.
+
+    The agent learns off-policy from all that it remembers, with the reward that the discriminator gives by
+    then; the discriminator sees the agent's recent rounds (Kostrikov et al. 2019, arXiv 1809.02925, without
+    their absorbing states: episodes here never terminate).
+
+    Args:
+        make: Makes the discriminator.
+        lesson: The lesson.
+        name: Of the algorithm.
+        settings: The algorithm's own: ``experience``, ``sac``, ``network``, ``discriminator``.
+        folder: Receives demonstrations, checkpoint, logs and policy.
+        console: Where progress goes; None for standard error.
+    """
+    own: DiscriminatorSettings = settings.discriminator
+    held = settings.experience.held(lesson.control_period)
+    shown = Demonstrations.of(lesson.demonstrate(folder, console), lesson.specification(), held)
+    expert = Steps(shown.features, shown.actions, shown.following)
+
+    def prepare(agent: Agent, env: ArmsEnv) -> tuple[Between, dict[str, Part]]:
+        assert isinstance(agent, SAC)
+        assert isinstance(agent.replay_buffer, RewardedBuffer)
+        mean, deviation = _scale(shown.features)
+        trainer = DiscriminatorTrainer(make(mean, deviation, shown.actions.shape[1]), own)
+        buffer = agent.replay_buffer
+        buffer.reward_of = trainer.discriminator.reward
+        rows = own.recent * env.decisions
+
+        def between() -> dict[str, float]:
+            logged: dict[str, float] = {}
+            for _ in range(own.updates):
+                chosen = torch.randint(len(shown), (own.batch_size,))
+                batch = Steps(*(part[chosen] for part in expert))
+                logged = trainer.update(
+                    batch, buffer.recent(own.batch_size, rows), lambda steps: log_probability(agent, steps)
+                )
+            return logged
+
+        return between, {"discriminator": trainer}
+
+    return train_sac(lesson, name, settings, folder, console, replay=Replay(RewardedBuffer), prepare=prepare)
+
+
+def log_probability(agent: SAC, steps: Steps) -> Tensor:
+    """Logarithm of the density (B,) with which an agent would do what was done, its exploration included."""
+    mean, log_deviation, _ = agent.actor.get_action_dist_params(steps.features)
+    distribution = SquashedDiagGaussianDistribution(mean.shape[1])
+    distribution.proba_distribution(mean, log_deviation)
+    return distribution.log_prob(steps.actions.clamp(-_EDGE, _EDGE))
+
+
+def _scale(features: Tensor) -> tuple[FloatArray, FloatArray]:
+    """Mean and deviation of the demonstrations' features (F,)."""
+    flat = features.double()
+    mean, deviation = flat.mean(0), flat.std(0, correction=0)
+    deviation[deviation <= 1e-6 * (1.0 + mean.abs())] = 1.0
+    return mean.numpy(), deviation.numpy()

@@ -1,0 +1,73 @@
+"""What the expert showed, as the pairs that learned rewards are made of."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ampc.episodes.dataset import Dataset
+from ampc.errors import DatasetError
+from ampc.learning.behaviour_cloning import require_fit
+from ampc.learning.windows import Frames
+from ampc.policies.features import Features
+from ampc.policies.spec import PolicySpec
+
+_CHUNK = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Demonstrations:
+    """N steps of the expert; features are those of the policy, not normalised."""
+
+    features: Tensor
+    """Of the states (N, F)."""
+    actions: Tensor
+    """What the expert did there, as part of the command limit, cut to [-1, 1] (N, m)."""
+    following: Tensor
+    """Features of the states in which an action that begins there would end (N, F)."""
+
+    @classmethod
+    def of(cls, dataset: Dataset, spec: PolicySpec, held: int) -> "Demonstrations":
+        """Take the labelled steps of a dataset.
+
+        Args:
+            dataset: The expert's episodes.
+            spec: The policy to make.
+            held: Control steps from a state to the one that follows it: those of an agent's action. The
+                agent's action is held for them, the expert's goes on changing.
+
+        Raises:
+            DatasetError: If the dataset is of another robot or control period, or its episodes are shorter
+                than an action.
+        """
+        require_fit(dataset, spec)
+        frames = Frames.from_columns(dataset.frames, dataset.episode_starts, dataset.episode_lengths)
+        if spec.inputs.needs_reference:
+            frames.require_references()
+        rows = torch.arange(len(frames.states))
+        episode = torch.repeat_interleave(torch.arange(len(frames.lengths)), frames.lengths)
+        ends = (frames.starts + frames.lengths)[episode]
+        rows = rows[(rows + held < ends) & frames.labelled]
+        if len(rows) == 0:
+            raise DatasetError(f"no episode of the demonstrations has {held + 1} labelled steps")
+        limit = torch.tensor(spec.command_limit)
+        actions = (frames.commands[rows] / limit).clamp(-1.0, 1.0)
+        features = Features(spec)
+        return cls(_features(features, frames, rows), actions, _features(features, frames, rows + held))
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+def _features(features: Features, frames: Frames, rows: Tensor) -> Tensor:
+    with torch.no_grad():
+        parts = [
+            features.raw(
+                frames.states[some][:, None],
+                frames.references[some],
+                frames.goals[some],
+                frames.past_commands[some][:, None],
+            )[:, 0]
+            for some in torch.split(rows, _CHUNK)
+        ]
+    return torch.cat(parts)

@@ -1,0 +1,36 @@
+"""Settings of the networks that tell the expert's steps from the agent's."""
+
+import math
+from dataclasses import dataclass
+
+from ampc.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class DiscriminatorSettings:
+    """The discriminator."""
+
+    hidden_size: int = 64
+    """Width of its two hidden layers."""
+    learning_rate: float = 3e-4
+    """Step size of Adam."""
+    batch_size: int = 256
+    """Steps of the expert in an update, and as many of the agent."""
+    updates: int = 50
+    """Updates after every round."""
+    recent: int = 20
+    """Rounds from which the agent's steps are drawn."""
+    gradient_penalty: float = 1.0
+    """Weight of the squared norm of the logit's gradient at the expert's and the agent's steps (Mescheder et
+    al. 2018, arXiv 1801.04406, R1 at both): the reward stays smooth where both can be told apart."""
+
+    def __post_init__(self) -> None:
+        for name in ("hidden_size", "batch_size", "updates", "recent"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"discriminator.{name} is {getattr(self, name)}; it must be at least 1")
+        if not 0.0 < self.learning_rate < math.inf:
+            raise SettingsError(f"discriminator.learning_rate must be positive, not {self.learning_rate}")
+        if not 0.0 <= self.gradient_penalty < math.inf:
+            raise SettingsError(
+                f"discriminator.gradient_penalty must not be negative, not {self.gradient_penalty}"
+            )

@@ -1,0 +1,60 @@
+"""Settings that all algorithms share which learn by driving."""
+
+import math
+from dataclasses import dataclass
+
+from ampc.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class ExperienceSettings:
+    """How much an agent drives, on what, and how it is judged meanwhile."""
+
+    steps: int = 2_000_000
+    """Control steps of single arms, of all episodes together; rounded up to whole rounds."""
+    arms: int = 16
+    """Arms that are driven side by side; an episode of each is a round."""
+    decision_time: float = 0.02
+    """Time for which an action is held while learning [s]; at least one control step. The policy that comes
+    of it decides at every control step."""
+    violation_penalty: float = 0.0
+    """Cost of every control step in which an obstacle point is inside an obstacle [m of distance]; not of
+    rewards that are learned."""
+    evaluate_every: int = 20
+    """Rounds between two evaluations for the learning curve."""
+    evaluation_tasks: int = 32
+    """Tasks of such an evaluation."""
+    evaluation_seed: int = 1900
+    """Seed of these tasks; studies must judge by others."""
+    checkpoint_seconds: float = 120.0
+    """Time between two checkpoints [s]: what a kill may cost."""
+    threads: int = 1
+    """Threads of the training; the plants have one for each core."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "arms", "evaluate_every", "evaluation_tasks", "threads"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"experience.{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("decision_time", "violation_penalty", "checkpoint_seconds"):
+            value = getattr(self, name)
+            if not 0.0 <= value < math.inf:
+                raise SettingsError(f"experience.{name} is {value}; it must be finite and not negative")
+
+    def held(self, control_period: float) -> int:
+        """Control steps for which an action is held."""
+        return max(1, round(self.decision_time / control_period))
+
+
+@dataclass(frozen=True)
+class NetworkShape:
+    """The hidden layers of actor and critics."""
+
+    hidden_size: int = 256
+    """Width."""
+    layers: int = 2
+    """Number."""
+
+    def __post_init__(self) -> None:
+        for name in ("hidden_size", "layers"):
+            if getattr(self, name) < 1:
+                raise SettingsError(f"network.{name} is {getattr(self, name)}; it must be at least 1")

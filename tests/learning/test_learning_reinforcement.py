@@ -1,0 +1,231 @@
+"""Agents on many arms: what they leave behind is a policy, and a training can be stopped at any round."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from ampc.episodes.collection_settings import CollectionSettings
+from ampc.episodes.setup import EpisodeSetup
+from ampc.errors import AmpcError, PolicyError, SettingsError
+from ampc.learning.algorithms import algorithm_names, algorithm_of, algorithms
+from ampc.learning.dagger import Teaching
+from ampc.learning.lesson import Lesson
+from ampc.learning.reinforcement import require_stable_baselines
+from ampc.learning.reinforcement.agent_settings import PPOSettings, SACSettings
+from ampc.learning.reinforcement.settings import ExperienceSettings, NetworkShape
+from ampc.learning.reinforcement.straight_tanh import straight_tanh
+from ampc.policies.policy import Policy
+from ampc.policies.settings import InputSettings, NetworkSettings
+from ampc.settings import differences, from_dict, to_dict
+from ampc.tasks import TaskSettings
+
+ARMS, DECISIONS, ROUNDS = 2, 8, 4
+QUIET = Console(quiet=True)
+EXPERIENCE = ExperienceSettings(
+    steps=ARMS * DECISIONS * ROUNDS - 5,
+    arms=ARMS,
+    evaluate_every=1,
+    evaluation_tasks=1,
+    checkpoint_seconds=0.0,
+)
+SHAPE = NetworkShape(16, 2)
+
+
+@pytest.fixture(scope="module")
+def lesson() -> Lesson:
+    collection = CollectionSettings(seed=1000, max_duration=DECISIONS * 0.05, fixed_length=True, workers=1)
+    return Lesson(Teaching(EpisodeSetup(), TaskSettings(), collection), demonstrations=3)
+
+
+def settings_of(name: str, experience: ExperienceSettings = EXPERIENCE):
+    kind = algorithm_of(name).settings
+    if name == "ppo":
+        return kind(experience, PPOSettings(batch_size=8, epochs=2), SHAPE)
+    found = kind(experience, SACSettings(batch_size=16, learning_starts=12, buffer_size=40), SHAPE)
+    if name in ("gail", "airl"):
+        small = dataclasses.replace(found.discriminator, hidden_size=8, batch_size=8, updates=3, recent=2)
+        found = dataclasses.replace(found, discriminator=small)
+    return found
+
+
+class TestInterface:
+    def test_every_algorithm_of_the_issue_is_there(self):
+        assert algorithm_names() == ("airl", "bc", "dagger", "density", "gail", "ppo", "sac")
+
+    def test_names_are_those_of_modules(self):
+        assert all(name == algorithm.name for name, algorithm in algorithms().items())
+
+    @pytest.mark.parametrize("name", algorithm_names())
+    def test_settings_have_defaults_and_files(self, name):
+        kind = algorithm_of(name).settings
+        assert from_dict(kind, to_dict(kind())) == kind()
+
+    def test_an_unknown_name_is_refused_with_the_known_ones(self):
+        with pytest.raises(SettingsError, match="airl, bc, dagger"):
+            algorithm_of("trpo")
+
+    def test_without_the_library_there_is_a_clear_word(self, monkeypatch):
+        monkeypatch.setattr("ampc.learning.reinforcement.find_spec", lambda name: None)
+        with pytest.raises(AmpcError, match=r"pip install 'ampc\[train,rl\]'"):
+            require_stable_baselines()
+
+    @pytest.mark.parametrize(("field", "value"), [("steps", 0), ("arms", 0), ("decision_time", -1.0)])
+    def test_impossible_experience_is_refused(self, field, value):
+        with pytest.raises(SettingsError, match=field):
+            ExperienceSettings(**{field: value})
+
+
+@pytest.mark.parametrize(("width", "largest"), [(64, 5e-3), (256, 3e-4)])
+def test_a_tangent_in_straight_pieces_is_near(width, largest):
+    torch.manual_seed(0)
+    weight, bias = 0.3 * torch.randn(3, width), torch.randn(3)
+    (first, first_bias), (second, second_bias) = straight_tanh(weight, bias)
+    for scale in (1.0, 10.0):
+        x = scale * torch.relu(torch.randn(5000, width))
+        found = torch.relu(x @ first.T + first_bias) @ second.T + second_bias
+        expected = torch.tanh(x @ weight.T + bias)
+        assert float((found - expected).abs().max()) < largest
+
+
+def test_a_layer_too_narrow_for_a_tangent_is_refused():
+    with pytest.raises(PolicyError, match="too narrow"):
+        straight_tanh(torch.zeros(3, 10), torch.zeros(3))
+
+
+class TestAgents:
+    @pytest.fixture(autouse=True)
+    def _library(self):
+        pytest.importorskip("stable_baselines3")
+
+    @pytest.mark.parametrize("name", ["sac", "ppo"])
+    def test_the_policy_does_what_the_agent_does_without_exploring(self, lesson, name):
+        from ampc.learning.reinforcement.agents import make_ppo, make_sac, policy_of
+        from ampc.learning.reinforcement.driving import Course
+        from ampc.learning.reinforcement.statistics import normalise_by
+
+        course = Course(lesson, EXPERIENCE)
+        shape = NetworkShape(128, 2)
+        if name == "sac":
+            agent = make_sac(course.env, SACSettings(), shape, 0)
+        else:
+            agent = make_ppo(course.env, PPOSettings(batch_size=8), shape, DECISIONS, 0)
+        size = course.env.observation_space.shape[0]
+        rng = np.random.default_rng(0)
+        mean, deviation = rng.normal(size=size), rng.uniform(0.5, 2.0, size)
+        normalise_by(agent.policy, mean, deviation)
+        policy = policy_of(agent, lesson.specification(), mean, deviation)
+        state = torch.from_numpy(rng.normal(size=(50, 1, 6))).float()
+        reference, unread = torch.zeros(50, 3), torch.zeros(50, 3)
+        with torch.inference_mode():
+            command = policy.saturate(policy(state, reference, unread, unread[:, None]))
+        features = policy.features.raw(state, reference, unread, unread[:, None])[:, 0].numpy()
+        expected, _ = agent.predict(features, deterministic=True)
+        np.testing.assert_allclose(command / policy.command_limit, expected, atol=2e-3)
+
+    def test_an_agent_begins_as_the_policy_that_it_is_given(self, lesson, tmp_path):
+        torch.manual_seed(0)
+        given = Policy(lesson.specification(NetworkSettings("ffn", 16, 3)))
+        given.features.mean.fill_(0.3)
+        given.save(tmp_path / "given")
+        steps = dataclasses.replace(EXPERIENCE, steps=1)
+        settings = dataclasses.replace(settings_of("ppo", steps), begin_with=tmp_path / "given")
+        frozen = dataclasses.replace(settings, ppo=PPOSettings(learning_rate=1e-12, batch_size=8))
+        found = algorithm_of("ppo").learn(lesson, frozen, tmp_path / "tuned", QUIET)
+        for mine, its in zip(found.state_dict().values(), given.state_dict().values(), strict=True):
+            torch.testing.assert_close(mine, its)
+
+    def test_policies_with_a_memory_are_refused(self, lesson):
+        from ampc.learning.reinforcement.agents import require_plain_inputs
+
+        spec = dataclasses.replace(lesson.specification(), inputs=InputSettings(history=3))
+        with pytest.raises(PolicyError, match="history 1"):
+            require_plain_inputs(spec)
+
+    @pytest.mark.parametrize("name", ["sac", "ppo", "airl"])
+    def test_a_training_that_went_on_ends_with_the_same_bits(self, lesson, name, tmp_path, monkeypatch):
+        from ampc.learning.reinforcement.judge import Judge
+
+        algorithm, settings = algorithm_of(name), settings_of(name)
+        whole = algorithm.learn(lesson, settings, tmp_path / "whole", QUIET)
+        measure, calls = Judge.measure, []
+
+        def stop_at_the_third(self, policy):
+            calls.append(None)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+            return measure(self, policy)
+
+        monkeypatch.setattr(Judge, "measure", stop_at_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            algorithm.learn(lesson, settings, tmp_path / "parts", QUIET)
+        went_on = algorithm.learn(lesson, settings, tmp_path / "parts", QUIET)
+        assert len(calls) == 3 + ROUNDS - 2
+        for one, other in zip(whole.state_dict().values(), went_on.state_dict().values(), strict=True):
+            assert torch.equal(one, other)
+        curves = [(tmp_path / each / "training.csv").read_text().splitlines() for each in ("whole", "parts")]
+        assert len(curves[0]) == 1 + ROUNDS
+        seconds = curves[0][0].split(",").index("seconds")
+        without_times = [[np.delete(line.split(","), seconds).tolist() for line in curve] for curve in curves]
+        assert without_times[0] == without_times[1]
+        assert Policy.load(tmp_path / "parts").spec.training["learner"] == name
+
+    @pytest.mark.parametrize("name", ["gail", "density"])
+    def test_imitation_by_driving_leaves_a_policy(self, lesson, name, tmp_path):
+        short = dataclasses.replace(EXPERIENCE, steps=2 * ARMS * DECISIONS)
+        found = algorithm_of(name).learn(lesson, settings_of(name, short), tmp_path, QUIET)
+        again = Policy.load(tmp_path)
+        assert again.spec.training["learner"] == name
+        assert again.spec.training["control_steps"] == short.steps
+        for one, other in zip(found.state_dict().values(), again.state_dict().values(), strict=True):
+            assert torch.equal(one, other)
+
+    def test_a_folder_of_another_training_is_refused(self, lesson, tmp_path):
+        algorithm = algorithm_of("ppo")
+        short = dataclasses.replace(EXPERIENCE, steps=1)
+        algorithm.learn(lesson, settings_of("ppo", short), tmp_path, QUIET)
+        other = dataclasses.replace(lesson, seed=1)
+        with pytest.raises(SettingsError, match="seed: 0 -> 1"):
+            algorithm.learn(other, settings_of("ppo", short), tmp_path, QUIET)
+
+    def test_agents_meet_tasks_that_were_not_demonstrated_nor_are_judged_by(self, lesson):
+        def identities(tasks):
+            return {tuple(task.goal) for task in tasks}
+
+        driven = identities(lesson.drawing()(range(20)))
+        shown = lesson.drawing(1000)(range(lesson.demonstrations))
+        judged = lesson.drawing(1900)(range(20))
+        assert len(driven) == 20
+        assert not driven & identities(shown)
+        assert not driven & identities(judged)
+
+    def test_rewards_are_less_distance_and_penalty(self, lesson):
+        from ampc.environments.score import ScoreSettings
+        from ampc.learning.reinforcement.arms_env import ArmsEnv
+
+        env = ArmsEnv(
+            lesson.arms(2),
+            lesson.specification(),
+            lesson.drawing(),
+            3,
+            2,
+            ScoreSettings(violation_penalty=1.0),
+        )
+        first = env.reset()
+        for step in range(3):
+            assert env.at_start == (step == 0)
+            env.step_async(np.zeros((2, 3)))
+            seen, rewards, dones, infos = env.step_wait()
+            assert dones.all() == (step == 2)
+        assert np.all(rewards < 0.0)
+        assert all(info["TimeLimit.truncated"] for info in infos)
+        assert not np.array_equal(infos[0]["terminal_observation"], seen[0])
+        assert first.shape == seen.shape == (2, env.observation_space.shape[0])
+        assert env.round == 2
+        env.close()
+
+
+def test_identities_name_what_differs():
+    assert differences(to_dict(PPOSettings()), to_dict(PPOSettings(epochs=3))) == ["epochs: 10 -> 3"]
