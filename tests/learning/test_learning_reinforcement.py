@@ -40,6 +40,11 @@ def lesson() -> Lesson:
     return Lesson(Teaching(EpisodeSetup(), TaskSettings(), collection), demonstrations=3)
 
 
+@pytest.fixture(scope="module")
+def dataset(lesson, tmp_path_factory):
+    return lesson.demonstrate(tmp_path_factory.mktemp("shown"), QUIET)
+
+
 def settings_of(name: str, experience: ExperienceSettings = EXPERIENCE):
     kind = algorithm_of(name).settings
     if name == "ppo":
@@ -229,3 +234,35 @@ class TestAgents:
 
 def test_identities_name_what_differs():
     assert differences(to_dict(PPOSettings()), to_dict(PPOSettings(epochs=3))) == ["epochs: 10 -> 3"]
+
+
+class TestDemonstrations:
+    def test_pairs_are_what_was_seen_and_done(self, lesson, dataset):
+        from ampc.learning.reinforcement.demonstrations import Demonstrations
+
+        shown = Demonstrations.of(dataset, lesson.specification(), 2)
+        assert len(shown) == sum(length - 2 for length in dataset.episode_lengths)
+        assert float(shown.actions.abs().max()) <= 1.0
+        first = dataset.frames["observation.state"][: dataset.episode_lengths[0]]
+        reference = dataset.frames["observation.reference"][0]
+        error = first - np.concatenate([reference, np.zeros(3)])
+        count = len(first) - 2
+        np.testing.assert_allclose(shown.features[:count], error[:-2], atol=1e-5)
+        np.testing.assert_allclose(shown.following[:count], error[2:], atol=1e-5)
+        commands = dataset.frames["action"][:count] / 10.0
+        np.testing.assert_allclose(shown.actions[:count], np.clip(commands, -1.0, 1.0), atol=1e-6)
+
+    def test_actions_longer_than_episodes_are_refused(self, lesson, dataset):
+        from ampc.errors import DatasetError
+        from ampc.learning.reinforcement.demonstrations import Demonstrations
+
+        with pytest.raises(DatasetError, match="no episode"):
+            Demonstrations.of(dataset, lesson.specification(), 1000)
+
+    def test_a_training_with_other_demonstrations_is_refused(self, lesson, tmp_path):
+        pytest.importorskip("stable_baselines3")
+        short = settings_of("gail", dataclasses.replace(EXPERIENCE, steps=1))
+        algorithm_of("gail").learn(lesson, short, tmp_path, QUIET)
+        fewer = dataclasses.replace(lesson, demonstrations=2)
+        with pytest.raises(SettingsError, match="demonstrations: 3 -> 2"):
+            algorithm_of("gail").learn(fewer, short, tmp_path, QUIET)

@@ -30,6 +30,7 @@ from ampc.cli.options import (
     Train,
 )
 from ampc.cli.simulate import simulate
+from ampc.cli.teach import is_lesson, teach
 from ampc.errors import AmpcError
 from ampc.experiments import PRESETS, preset
 from ampc.runs import Run, RunSettings
@@ -74,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if verb == "distill" and is_flexible(rest):
             options = tyro.cli(DistillFlexible, args=rest, prog="ampc distill flexible-arm")
             return distill_flexible(options, console)
+        if verb == "train" and is_lesson(rest):
+            return teach(rest, console)
         return VERBS[verb][1](_parse(verb, rest), console)
     except AmpcError as error:
         errors.print("[bold red]error:[/]", escape("\n".join([str(error), *getattr(error, "__notes__", [])])))

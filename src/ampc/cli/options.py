@@ -85,7 +85,11 @@ class Collect(Distill):
 
 @dataclass(frozen=True)
 class Train:
-    """Train the policies of a run on its demonstrations. Run it again to go on after a stop."""
+    """Train the policies of a run on its demonstrations. Run it again to go on after a stop.
+
+    Without a run: ampc train --algorithm NAME ROBOT --out FOLDER teaches one policy; NAME is bc, dagger,
+    gail, airl, density, sac or ppo, and ampc train --algorithm NAME --help lists its options.
+    """
 
     run: RunFolder
     """Folder of the run."""

@@ -36,7 +36,8 @@ def learn(lesson: Lesson, settings: Settings, folder: Path, console: Console | N
 
     held = settings.experience.held(lesson.control_period)
     shown = Demonstrations.of(lesson.demonstrate(folder, console), lesson.specification(), held)
-    return train_sac(lesson, "density", settings, folder, console, DensityReward(shown, settings.density))
+    reward = DensityReward(shown, settings.density)
+    return train_sac(lesson, "density", settings, folder, console, reward, given=shown.digest)
 
 
 ALGORITHM = Algorithm(

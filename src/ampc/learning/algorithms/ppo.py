@@ -30,7 +30,7 @@ class Settings:
 def learn(lesson: Lesson, settings: Settings, folder: Path, console: Console | None = None) -> Policy:
     """Maximise the discounted sum of ``-distance - violation_penalty * violation``."""
     require_stable_baselines()
-    from ampc.learning.reinforcement.agents import begin_with, make_ppo
+    from ampc.learning.reinforcement.agents import begin_with, fingerprint, make_ppo
     from ampc.learning.reinforcement.driving import Course
 
     course = Course(lesson, settings.experience)
@@ -41,7 +41,8 @@ def learn(lesson: Lesson, settings: Settings, folder: Path, console: Console | N
     agent = make_ppo(course.env, settings.ppo, shape, course.env.decisions, lesson.seed)
     if taught is not None:
         begin_with(agent, taught)
-    return course.train(agent, "ppo", settings, folder, console, normalise=taught is None)
+    given = "" if taught is None else fingerprint(taught)
+    return course.train(agent, "ppo", settings, folder, console, normalise=taught is None, given=given)
 
 
 ALGORITHM = Algorithm(

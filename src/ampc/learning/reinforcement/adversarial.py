@@ -103,7 +103,16 @@ def learn_against(
 
         return between, {"discriminator": trainer}
 
-    return train_sac(lesson, name, settings, folder, console, replay=Replay(RewardedBuffer), prepare=prepare)
+    return train_sac(
+        lesson,
+        name,
+        settings,
+        folder,
+        console,
+        replay=Replay(RewardedBuffer),
+        prepare=prepare,
+        given=shown.digest,
+    )
 
 
 def log_probability(agent: SAC, steps: Steps) -> Tensor:

@@ -1,6 +1,7 @@
 """The agents of stable-baselines3 with our settings, and the deployable policy that one has learned."""
 
 import dataclasses
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -157,6 +158,14 @@ def begin_with(agent: PPO, policy: Policy) -> None:
         policy.features.mean.double().numpy().copy(),
         policy.features.deviation.double().numpy().copy(),
     )
+
+
+def fingerprint(policy: Policy) -> str:
+    """Fingerprint of a policy's weights."""
+    found = hashlib.sha256()
+    for tensor in policy.state_dict().values():
+        found.update(tensor.numpy().tobytes())
+    return found.hexdigest()[:16]
 
 
 def _linear(module: nn.Module) -> list[nn.Linear]:

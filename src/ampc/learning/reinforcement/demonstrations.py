@@ -1,5 +1,6 @@
 """What the expert showed, as the pairs that learned rewards are made of."""
 
+import hashlib
 from dataclasses import dataclass
 
 import torch
@@ -57,6 +58,14 @@ class Demonstrations:
 
     def __len__(self) -> int:
         return len(self.features)
+
+    @property
+    def digest(self) -> str:
+        """Fingerprint, by content."""
+        found = hashlib.sha256()
+        for part in (self.features, self.actions, self.following):
+            found.update(part.numpy().tobytes())
+        return found.hexdigest()[:16]
 
 
 def _features(features: Features, frames: Frames, rows: Tensor) -> Tensor:

@@ -62,6 +62,7 @@ class Course:
         between: Between | None = None,
         parts: dict[str, Part] | None = None,
         normalise: bool = True,
+        given: str = "",
     ) -> Policy:
         """Train, or go on with it, and save the policy.
 
@@ -74,6 +75,7 @@ class Course:
             between: What is done between rounds besides.
             parts: What else is learned.
             normalise: Whether observations are normalised by what was seen so far.
+            given: Fingerprint of what else it is given: demonstrations, or a policy to begin with.
 
         Returns:
             The policy, in evaluation mode.
@@ -93,6 +95,7 @@ class Course:
             "collection": collection,
             "tasks": to_dict(lesson.teaching.tasks),
             "robot": self._spec.robot_fingerprint,
+            "given": given,
         }
         training = Training(
             agent,
@@ -130,6 +133,7 @@ def train_sac(
     reward: Reward | None = None,
     replay: Replay | None = None,
     prepare: Callable[[Agent, ArmsEnv], tuple[Between, dict[str, Part]]] | None = None,
+    given: str = "",
 ) -> Policy:
     """Soft actor-critic on a reward of one's own; ``settings`` has ``experience``, ``sac`` and ``network``.
 
@@ -142,6 +146,7 @@ def train_sac(
         reward: What is rewarded, where it is not the distance.
         replay: What the agent remembers.
         prepare: Makes what is done between rounds, and what else is learned, once there is an agent.
+        given: Fingerprint of the demonstrations, where there are some.
     """
     experience: ExperienceSettings = settings.experience
     sac: SACSettings = settings.sac
@@ -149,4 +154,4 @@ def train_sac(
     course = Course(lesson, experience, reward)
     agent = make_sac(course.env, sac, shape, lesson.seed, replay)
     between, parts = prepare(agent, course.env) if prepare else (None, {})
-    return course.train(agent, name, settings, folder, console, between, parts)
+    return course.train(agent, name, settings, folder, console, between, parts, given=given)

@@ -1,0 +1,54 @@
+"""One policy by any algorithm, from the command line."""
+
+from pathlib import Path
+
+import pytest
+
+from ampc.cli.main import main
+from ampc.cli.teach import is_lesson
+from ampc.episodes.files import read_json
+from ampc.policies.runtime import OnnxPolicy
+from ampc.robots import load_robot
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["runs/a"], False),
+        (["runs/a", "--algorithm", "dagger"], False),
+        (["runs/a", "--algorithm=both"], False),
+        (["--algorithm", "dagger", "rigid-arm", "--out", "runs/b"], True),
+        (["--algorithm", "bc", "rigid-arm", "--out=runs/b"], True),
+        (["rigid-arm", "--algorithm", "sac"], True),
+        (["--algorithm=gail", "--help"], True),
+    ],
+)
+def test_lessons_and_runs_are_told_apart(words: list[str], expected: bool) -> None:
+    assert is_lesson(words) == expected
+
+
+def test_a_policy_is_taught_and_exported(tmp_path: Path) -> None:
+    words = ["train", "--algorithm", "bc", "rigid-arm", "--out", str(tmp_path), "--demonstrations", "3"]
+    words += ["--workers", "1", "--duration", "0.5", "--training.epochs", "2", "--network.hidden-size", "8"]
+    assert main(words) == 0
+    spec = OnnxPolicy(tmp_path / "policy.onnx").spec
+    spec.require(load_robot("rigid-arm"), 0.05)
+    assert (spec.network.hidden_size, spec.inputs.history) == (8, 1)
+    assert read_json(tmp_path / "lesson.json")["algorithm"] == "bc"
+
+
+def test_an_agent_is_taught_and_exported(tmp_path: Path) -> None:
+    pytest.importorskip("stable_baselines3")
+    words = ["train", "--algorithm", "sac", "rigid-arm", "--out", str(tmp_path), "--duration", "0.4"]
+    words += ["--experience.steps", "32", "--experience.arms", "2", "--experience.evaluation-tasks", "1"]
+    words += ["--sac.learning-starts", "10", "--network.hidden-size", "32"]
+    assert main(words) == 0
+    assert OnnxPolicy(tmp_path / "policy.onnx").spec.training["control_steps"] == 32
+
+
+def test_unknown_and_missing_algorithms_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--algorithm", "trpo", "rigid-arm", "--out", str(tmp_path)]) == 2
+    assert main(["train", "rigid-arm", "--out", str(tmp_path)]) == 2
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "there is no algorithm 'trpo'" in shown
+    assert "--algorithm is missing; choose one of airl, bc" in shown
