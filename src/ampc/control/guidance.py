@@ -16,6 +16,6 @@ class GuidanceSettings:
     """Distance from obstacles below which a way to the goal counts as longer [m]."""
     stuck: StuckSettings = field(default_factory=StuckSettings)
     """When another branch is tried."""
-    start_time: float = 0.032
+    start_time: float = 0.048
     """Time in which torque goes over from that against gravity to the controller's, at the start and after a
     new branch was chosen [s]. At once, an arm would leave faster than a model with few segments expects."""

@@ -50,7 +50,7 @@ class NonlinearMPCControllerSettings:
     speed of the machine. Plans from scratch, of an arm at rest, are not held to it."""
     route_margin: float = 0.03
     """Distance from obstacles below which a way to the goal counts as longer [m]."""
-    start_time: float = 0.032
+    start_time: float = 0.048
     """Time in which torque goes over from that against gravity to that of a plan from scratch [s]. At once,
     an arm would leave faster than a model with few segments expects, and for a sample or two a motor that
     drives little would be beyond its speed limit."""
