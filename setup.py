@@ -12,7 +12,9 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-SOURCES = [Path(f"src/ampc/{room}/src") for room in ("chain", "solvers", "policies")]
+SOURCES = [
+    Path("src/ampc", folder) for folder in ("chain/src", "solvers/src", "policies/src", "policies/loop")
+]
 PORTABLE, AVX2 = "ampc.chain._core", "ampc.chain._core_avx2"
 FLAGS = [
     ["-O3", "-std=c99", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math"],
