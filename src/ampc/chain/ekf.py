@@ -225,6 +225,11 @@ class CompiledFilter:
         self._at_y = ctypes.c_void_p(self._y.ctypes.data)
 
     @property
+    def address(self) -> int:
+        """Where the filter's structure is, for C code that steps it."""
+        return ctypes.addressof(self._filter)
+
+    @property
     def nis(self) -> float:
         """See `ChainFilter.nis`."""
         return float(self._filter.nis)

@@ -142,8 +142,14 @@ class ExtendedKalmanFilter:
         if self.augmentation == "modulus" and not chain.parameters.flexible_stiffness.any():
             self.augmentation = "none"
         self._filter: ChainFilter = make_filter(chain, self._filter_model())
-        self._measurement = np.full(2 * robot.n_actuated + 3, np.nan)
+        self.readings: FloatArray = np.full(2 * robot.n_actuated + 3, np.nan)
+        """The last measurement that was read, as `core` takes it (2m + 3,)."""
         self._started, self._failure, self._rejecting = False, "", 0
+
+    @property
+    def core(self) -> ChainFilter:
+        """The filter itself, for loops that step it in C; they have to tell `conclude`."""
+        return self._filter
 
     def reset(self, measurement: Measurement) -> Estimate:
         """Forget the past and start from the first measurement of a task, the arm being at rest.
@@ -175,21 +181,32 @@ class ExtendedKalmanFilter:
         """
         self._require_start()
         if not self._failure:
-            self._filter.correct(self._stacked(measurement))
+            self.read(measurement)
+            self._filter.correct(self.readings)
         return self._finish(measurement)
 
     def step(self, torque: FloatArray, measurement: Measurement) -> Estimate:
         """`predict` and `update` in one call of the compiled core."""
         self._require_start()
-        if not self._failure and not self._filter.step(torque, self._stacked(measurement)):
+        self.read(measurement)
+        predicted = not self._failure and self._filter.step(torque, self.readings)
+        return self.conclude(torque, measurement, predicted)
+
+    def conclude(self, torque: FloatArray, measurement: Measurement, predicted: bool) -> Estimate:
+        """What follows from a step of `core` under a torque (m,) [N m]; ``predicted`` if it went well."""
+        if not predicted and not self._failure:
             self._failure = f"the model cannot be integrated under torque {np.asarray(torque).tolist()}"
         return self._finish(measurement)
+
+    def forget_rejections(self) -> None:
+        """Updates that rejected nothing were made in `core` since the last `conclude`."""
+        self._rejecting = 0
 
     def _finish(self, measurement: Measurement) -> Estimate:
         if not self._failure:
             self._rejecting = self._rejecting + 1 if self._rejects_positions() else 0
             if self._rejecting < RESTART_AFTER:
-                return self._estimate("")
+                return self.estimate
             self._failure = f"joint positions contradicted the model in {RESTART_AFTER} updates"
         failure = self._failure
         if self._start(measurement, RESTART_INFLATION):
@@ -200,22 +217,23 @@ class ExtendedKalmanFilter:
         """Whether a measured joint position of the last update was taken for a sensor's fault."""
         if not self._filter.rejected:
             return False
-        distance = np.abs(self._measurement[: len(self._actuated)] - self._filter.state[self._actuated])
+        distance = np.abs(self.readings[: len(self._actuated)] - self._filter.state[self._actuated])
         return bool((distance > self.settings.gate * self.settings.position_noise).any())
 
     def _require_start(self) -> None:
         if not self._started:
             raise MeasurementError("the filter has no estimate yet; call reset with the first measurement")
 
-    def _stacked(self, measurement: Measurement) -> FloatArray:
-        y, m = self._measurement, len(self._actuated)
+    def read(self, measurement: Measurement) -> None:
+        """Put a measurement into `readings`."""
+        y, m = self.readings, len(self._actuated)
         y[:m], y[m : 2 * m] = measurement.q, measurement.dq
         y[2 * m :] = np.nan if measurement.end_effector is None else measurement.end_effector
-        return y
 
     def _start(self, measurement: Measurement, inflation: float) -> bool:
         """Start from a measurement; False, and nothing changed, without measured joint positions."""
-        y, m, n, settings = self._stacked(measurement), len(self._actuated), self._n, self.settings
+        self.read(measurement)
+        y, m, n, settings = self.readings, len(self._actuated), self._n, self.settings
         if not np.isfinite(y[:m]).all():
             return False
         q, softening = self._rest(y[:m])
@@ -251,6 +269,11 @@ class ExtendedKalmanFilter:
             straight[self._actuated] = motors
             return straight, np.zeros(self._n)
         return shape, (softer - shape) / math.log(_SOFTER)
+
+    @property
+    def estimate(self) -> Estimate:
+        """What the last update has left, in normal operation."""
+        return self._estimate("")
 
     def _estimate(self, restarted: str) -> Estimate:
         n, kernel = self._n, self._filter

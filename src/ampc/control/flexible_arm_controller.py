@@ -205,13 +205,17 @@ class FlexibleArmController(ABC):
             except MeasurementError as error:
                 faults.append(f"zero torque: {error}")
             return self.estimate
-        self.estimate = estimate = self._filter.step(self._torque, measurement)
+        self.estimate = estimate = self._advance(measurement)
         self._blind = 0.0 if estimate.n_used else self._blind + self.control_period
         if estimate.restarted:
             faults.append(f"estimator {estimate.restarted}")
         elif self._blind:
             faults.append("no measurement")
         return estimate
+
+    def _advance(self, measurement: Measurement) -> Estimate:
+        """The estimate a control period later."""
+        return self._filter.step(self._torque, measurement)
 
     def _choose(self, estimate: Estimate) -> None:
         """Choose a branch at the start, and another one if the arm is stuck."""

@@ -37,12 +37,12 @@ class Branch:
     def at(self, stiffness_scale: float) -> FloatArray:
         """Joint positions at rest (n,) [rad] for a stiffness relative to the nominal arm's."""
         softness = 1.0 / stiffness_scale
-        constant, linear, quadratic = self._parabola
+        constant, linear, quadratic = self.parabola
         return np.asarray(constant + softness * (linear + softness * quadratic))
 
     @cached_property
-    def _parabola(self) -> FloatArray:
-        """Its coefficients by ascending powers (3, n)."""
+    def parabola(self) -> FloatArray:
+        """Coefficients of `at` by powers of 1 / stiffness, the constant first (3, n) [rad]."""
         return np.asarray(np.linalg.solve(np.vander(1.0 / np.array(_SCALES), increasing=True), self.q))
 
 

@@ -37,6 +37,10 @@ class StateWriter:
         surroundings = [[*each.normal, each.normal @ each.point] for each in robot.obstacles]
         self._state = np.concatenate([np.zeros(2 * n + 1), np.ravel(surroundings)])
 
+    def blank(self) -> FloatArray:
+        """State (2n + 1 + 4 k,) of which only the obstacles are written."""
+        return self._state.copy()
+
     def state(self, estimate: Estimate) -> FloatArray:
         """State (2n + 1 + 4 k,) of an estimate."""
         n, state = self._n, self._state.copy()

@@ -37,18 +37,20 @@ class StuckDetector:
 
     def forget(self) -> None:
         """Start over."""
-        self._place: FloatArray = np.full(3, np.inf)
-        self._still = 0.0
+        self.place: FloatArray = np.full(3, np.inf)
+        """Where the end effector has been (3,) [m]"""
+        self.still = 0.0
+        """for this long [s]."""
 
     def update(self, end_effector: FloatArray, goal: FloatArray) -> bool:
         """Whether the arm is stuck, given end effector and goal (3,) [m]; it counts anew after that."""
         settings = self._settings
         away = np.linalg.norm(end_effector - goal) > settings.distance
-        if not away or np.linalg.norm(end_effector - self._place) > settings.room:
-            self._place, self._still = end_effector.copy(), 0.0
+        if not away or np.linalg.norm(end_effector - self.place) > settings.room:
+            self.place, self.still = end_effector.copy(), 0.0
             return False
-        self._still += self._period
-        if self._still < settings.time - 1e-9:
+        self.still += self._period
+        if self.still < settings.time - 1e-9:
             return False
         self.forget()
         return True

@@ -14,7 +14,9 @@ from ampc.episodes.setup import RobotSettings
 from ampc.errors import PolicyError, SettingsError
 from ampc.plants import FlexiblePlant, FlexiblePlantSettings
 from ampc.plants.chain_plant import ChainPlant
-from ampc.policies.loading import load_policy
+from ampc.policies.loading import RuntimePolicy, load_policy
+from ampc.policies.native import NativePolicy
+from ampc.policies.policy_loop import CompiledPolicyController
 from ampc.robots import Robot
 
 FlexibleController = Literal["nmpc", "rest", "policy"]
@@ -65,7 +67,7 @@ class FlexibleSetup:
             case "rest":
                 controller = RestController(model, self.rest, period)
             case "policy":
-                controller = PolicyController(model, self._load_policy(model), self.nmpc.guidance, period)
+                controller = self._policy_controller(model)
         if self.integrator == "cvodes":
             from ampc.plants.cvodes_plant import CvodesPlant  # CasADi is needed by the reference only
 
@@ -77,7 +79,14 @@ class FlexibleSetup:
         period = self.plant.control_period
         return PolicyController(self.build_model(), cast(SituatedLaw, law), self.nmpc.guidance, period)
 
-    def _load_policy(self, model: Robot) -> SituatedLaw:
+    def _policy_controller(self, model: Robot) -> PolicyController:
+        """The policy's loop; in C if the policy runs in C."""
+        law, guidance, period = self._load_policy(model), self.nmpc.guidance, self.plant.control_period
+        if isinstance(law, NativePolicy):
+            return CompiledPolicyController(model, law, guidance, period)
+        return PolicyController(model, law, guidance, period)
+
+    def _load_policy(self, model: Robot) -> RuntimePolicy:
         if self.policy is None:
             raise SettingsError(
                 "kind 'policy' needs the path of an .onnx file, or of a saved policy's folder, in `policy`"

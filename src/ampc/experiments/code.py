@@ -20,6 +20,7 @@ PACKAGE = Path(ampc.__file__).parent
 DATA = {
     "ampc.chain.library": ("chain/src", "solvers/src"),
     "ampc.policies.native": ("policies/src",),
+    "ampc.policies.policy_loop": ("policies/loop",),
     "ampc.export.c_code": ("export/c",),
     "ampc.robots.loading.model_file": ("robots/assets/rigid_arm.xml",),
     "ampc.robots.flexible_arm.model": ("robots/assets/flexible_scene.xml",),

@@ -5,9 +5,10 @@ import functools
 from ctypes import POINTER, c_float, c_int, c_void_p
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ampc.arrays import FloatArray
 from ampc.chain.core import open_library
@@ -76,11 +77,13 @@ class NativePolicy:
         self.saturated = False
         library = _library()
         self.packed = pack(spec, weights)
-        self._model = CPolicyModel(self.packed)
+        self.model = CPolicyModel(self.packed)
+        """The policy as the C code takes it."""
         self._state, (self._command, self._raw) = np.zeros(spec.n_state), np.zeros((2, m))
-        self.memory_size: int = library.policy_memory_size(self._model)
-        self._memory = np.zeros(self.memory_size, np.float32)
-        self._policy = (ctypes.byref(self._model), _address(self._memory))
+        self.memory_size: int = library.policy_memory_size(self.model)
+        self.memory: NDArray[np.float32] = np.zeros(self.memory_size, np.float32)
+        """History and hidden state, as the C code keeps them."""
+        self._policy = (ctypes.byref(self.model), _address(self.memory))
         # Made once: converting an array's address costs as much as the network.
         self._step = library.policy_step
         self._arguments = (
@@ -99,7 +102,7 @@ class NativePolicy:
         Raises:
             PolicyError: If the policy needs a joint reference and there is none.
         """
-        self._memory[:] = 0.0
+        self.memory[:] = 0.0
         self.saturated = False
         if self.needs_reference and reference.q is None:
             raise PolicyError(f"policy {self.name!r} needs a joint reference from inverse kinematics")
@@ -160,5 +163,5 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-def _address(array: FloatArray) -> c_void_p:
+def _address(array: NDArray[Any]) -> c_void_p:
     return c_void_p(array.ctypes.data)
