@@ -122,7 +122,7 @@ def compare(controllers: list[PolicyController], steps: int, disturb: Disturb = 
         assert compiled.estimate is not None
         assert plain.estimate is not None
         np.testing.assert_allclose(compiled.estimate.x, plain.estimate.x, atol=1e-8)
-        np.testing.assert_allclose(compiled.estimate.factors, plain.estimate.factors, rtol=1e-6, atol=1e-12)
+        np.testing.assert_allclose(compiled.estimate.factors, plain.estimate.factors, rtol=1e-3, atol=1e-9)
         assert (compiled.estimate.n_used, compiled.estimate.restarted) == (
             plain.estimate.n_used,
             plain.estimate.restarted,
