@@ -1,0 +1,23 @@
+"""Policies by the algorithm `ampc.learning.algorithms.density`, as cells."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from ampc.experiments.flexible.agents.base import AgentPolicy
+from ampc.learning.algorithms import density
+from ampc.learning.lesson import Lesson
+from ampc.policies.policy import Policy
+
+
+@dataclass(frozen=True)
+class DensityPolicy(AgentPolicy):
+    """A policy by density."""
+
+    settings: density.Settings = field(default_factory=density.Settings)
+    """Of the algorithm."""
+
+    def learn(self, lesson: Lesson, folder: Path, console: Console) -> Policy:
+        """Let the algorithm learn."""
+        return density.learn(lesson, self.settings, folder, console)

@@ -1,0 +1,283 @@
+"""Study: all ways to a policy beside each other, from the same 100 demonstrations or by driving alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+
+import numpy as np
+
+from ampc.arrays import FloatArray
+from ampc.control.safety_settings import SafetyFilterSettings
+from ampc.episodes.filtered_setup import FilteredSetup
+from ampc.episodes.flexible_setup import FlexibleSetup
+from ampc.evaluation.statistics import (
+    BootstrapSettings,
+    TaskBootstrap,
+    interquartile_mean,
+    mean,
+    quantile,
+)
+from ampc.experiments.cell import Cell, Store
+from ampc.experiments.flexible.agents.airl import AIRLPolicy
+from ampc.experiments.flexible.agents.base import AgentPolicy
+from ampc.experiments.flexible.agents.density import DensityPolicy
+from ampc.experiments.flexible.agents.gail import GAILPolicy
+from ampc.experiments.flexible.agents.ppo import PPOPolicy
+from ampc.experiments.flexible.agents.sac import SACPolicy
+from ampc.experiments.flexible.distillation import CLONED, EXPERT, TAUGHT, policies
+from ampc.experiments.flexible.protocol import EVALUATION_SEED as SEED
+from ampc.experiments.flexible.protocol import PLANTS, REGIONS, Episode, column, episodes_of, interval
+from ampc.experiments.flexible.trial import Contestant, FlexibleTasks, FlexibleTrial
+from ampc.experiments.study import Findings, Row, Study, Value
+from ampc.learning.reinforcement.settings import ExperienceSettings
+from ampc.report.studies import Panel, Point, draw_panels
+
+SEEDS = (0, 1, 2)
+STEPS = 2_000_000
+"""Control steps that each agent drives: the published budget."""
+TASKS, CHUNK = 100, 25
+SAC, PPO, PENALISED = "SAC", "PPO", "SAC, penalised"
+IMITATING: dict[str, type[AgentPolicy]] = {"GAIL": GAILPolicy, "AIRL": AIRLPolicy, "density": DensityPolicy}
+DRIVING: dict[str, type[AgentPolicy]] = {SAC: SACPolicy, PPO: PPOPolicy, PENALISED: SACPolicy}
+PENALTY = 1.0
+"""Cost of a control step inside an obstacle, for the agent that is penalised [m of distance]."""
+FILTERED = (TAUGHT, SAC, PPO)
+"""Whose policies are also compared behind the safety filter."""
+BEHIND = " + filter"
+PUBLISHED: tuple[Row, ...] = tuple(
+    {"controller": name, "random, median [cm]": median, "near wall, mean [cm]": near, "samples": samples}
+    for name, median, near, samples in (
+        ("NMPC", 0.92, 4.63, 2.3),
+        ("DAgger", 5.43, 7.30, 20.7),
+        ("DAgger + filter", 6.99, 24.9, 2.05),
+        ("SAC", 12.2, 30.2, 64.6),
+        ("SAC + filter", 83.6, 76.1, 9.1),
+        ("AIRL", 38.2, None, None),
+        ("GAIL", 74.4, None, None),
+        ("density", 100.9, None, None),
+        ("BC", 102.2, None, None),
+        ("PPO", 108.3, None, None),
+    )
+)
+"""arXiv 2212.02941, one seed, sampled actions: end of at most 1.5 s; violating end-effector samples in an
+episode near the wall."""
+
+
+@dataclass(frozen=True)
+class Filtered(Contestant):
+    """A closed loop behind the safety filter."""
+
+    filter: SafetyFilterSettings = field(default_factory=SafetyFilterSettings)
+    """The filter."""
+
+    def closed_loop(self, store: Store) -> FilteredSetup:  # type: ignore[override]  # it builds the same
+        """The setup with the policy and the filter in place."""
+        return FilteredSetup(super().closed_loop(store), filter=self.filter)
+
+
+def agents(quick: bool) -> dict[str, Cell]:
+    """All policies by name: algorithm and seed."""
+    seeds = (0,) if quick else SEEDS
+    taught = policies(quick, seeds)
+    experience = ExperienceSettings(STEPS)
+    if quick:
+        experience = ExperienceSettings(800, arms=2, evaluate_every=2, evaluation_tasks=1)
+    found: dict[str, Cell] = {name if " " in name else f"{name} 0": cell for name, cell in taught.items()}
+    for seed in seeds:
+        for name, kind in (IMITATING | DRIVING).items():
+            shown = found[f"{CLONED} {seed}"] if name in IMITATING else None
+            cell = kind(seed, shown=shown, duration=0.4 if quick else 3.0)
+            cost = PENALTY if name == PENALISED else 0.0
+            own = replace(cell.settings, experience=replace(experience, violation_penalty=cost))  # type: ignore[attr-defined]
+            found[f"{name} {seed}"] = replace(cell, settings=own)  # type: ignore[call-arg]
+    return found
+
+
+def contestants(quick: bool) -> list[Contestant]:
+    """The expert, all policies, and some of them behind the filter."""
+    setup, found = FlexibleSetup(), agents(quick)
+    loops = [Contestant(EXPERT, setup), *(Contestant(name, setup, cell) for name, cell in found.items())]
+    for name, cell in found.items():
+        if algorithm_in(name) in FILTERED:
+            loops.append(Filtered(f"{name}{BEHIND}", setup, cell))
+    return loops
+
+
+def cells(quick: bool) -> Mapping[str, Cell]:
+    """Trials of each controller by plant and region, those of the expert in parts."""
+    count, chunk = (1, 1) if quick else (TASKS, CHUNK)
+    found: dict[str, Cell] = {}
+    for contestant, (plant, scale), region in product(contestants(quick), PLANTS.items(), REGIONS):
+        size = chunk if contestant.policy is None else count
+        for first in range(0, count, size):
+            tasks = FlexibleTasks(region, SEED, first, size, scale)
+            name = f"{contestant.name} | {plant} | {region} | from task {first}"
+            found[name] = FlexibleTrial(tasks, (contestant,))
+    return found
+
+
+def algorithm_in(name: str) -> str:
+    """The controller that a contestant is one seed of: ``SAC + filter`` of ``SAC 1 + filter``."""
+    base = name.removesuffix(BEHIND)
+    kind = base.rsplit(" ", 1)[0] if base != EXPERT else base
+    return kind + name[len(base) :]
+
+
+def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
+    """Tables by plant, region and controller, over all seeds; box plots and learning curves."""
+    trials = _trials(cells)
+    kinds = list(dict.fromkeys(algorithm_in(name) for name, *_ in trials))
+    accuracy: list[Row] = []
+    limits: list[Row] = []
+    distances: dict[tuple[str, str, str], FloatArray] = {}
+    for plant, region, kind in product(PLANTS, REGIONS, kinds):
+        names = [each for each in dict.fromkeys(name for name, *_ in trials) if algorithm_in(each) == kind]
+        seeds = [episodes_of(trials[name, plant, region], store, name) for name in names]
+        last = distances[plant, region, kind] = _of_seeds(seeds, "distance")
+        labels: dict[str, Value] = {"plant": plant, "goals": region, "controller": kind, "seeds": len(names)}
+        bootstrap = TaskBootstrap(last.shape[1], BootstrapSettings())
+        early: dict[str, Value] = {
+            "median at 1.5 s [cm]": 100.0 * float(np.median(_of_seeds(seeds, "distance 1.5 s")))
+        }
+        accuracy.append(labels | _distance_columns(last, bootstrap) | early)
+        limits.append(labels | _limit_columns(seeds, bootstrap))
+    tables: dict[str, Sequence[Row]] = {
+        "accuracy": accuracy,
+        "limits": limits,
+        "ratios": _ratios(distances, kinds),
+        "budget": _budget(cells, store),
+        "published": PUBLISHED,
+    }
+    return Findings(tables, {"distances": _boxes(distances, kinds), "learning": _curves(cells, store)}, NOTES)
+
+
+def _trials(cells: Mapping[str, Cell]) -> dict[tuple[str, str, str], list[Cell]]:
+    """Trials by contestant, plant and region, in the order of their tasks."""
+    found: dict[tuple[str, str, str], list[Cell]] = {}
+    for name, cell in cells.items():
+        contestant, plant, region, _ = name.split(" | ")
+        found.setdefault((contestant, plant, region), []).append(cell)
+    return found
+
+
+def _distance_columns(distance: FloatArray, bootstrap: TaskBootstrap) -> dict[str, Value]:
+    found: dict[str, Value] = {"tasks": distance.shape[1]}
+    for name, statistic in (("median", quantile(0.5)), ("interquartile mean", interquartile_mean)):
+        estimate = bootstrap.estimate(distance, statistic)
+        found[f"{name} [cm]"] = 100.0 * estimate.value
+        found[f"interval of the {name}"] = interval(estimate, 100.0)
+    found["mean [cm]"] = 100.0 * float(distance.mean())
+    found["worst [cm]"] = 100.0 * float(distance.max())
+    within = bootstrap.estimate((distance < 0.01).astype(np.float64), mean)
+    found["within 1 cm [%]"] = 100.0 * within.value
+    return found
+
+
+def _limit_columns(seeds: Sequence[Sequence[Episode]], bootstrap: TaskBootstrap) -> dict[str, Value]:
+    violating = _of_seeds(seeds, "violating samples")
+    entering = bootstrap.estimate((violating > 0).astype(np.float64), mean)
+    return {
+        "violating episodes [%]": 100.0 * entering.value,
+        "its interval [%]": interval(entering, 100.0, 1),
+        "violating samples / episode": float(violating.mean()),
+        "depth [mm]": 1e3 * float(_of_seeds(seeds, "depth").max()),
+        "samples too fast / episode": float(_of_seeds(seeds, "fast samples").mean()),
+        "fallback steps / episode": float(_of_seeds(seeds, "fallback steps").mean()),
+    }
+
+
+def _of_seeds(seeds: Sequence[Sequence[Episode]], name: str) -> FloatArray:
+    """A figure of all episodes (seeds, tasks)."""
+    return np.array([column(episodes, name) for episodes in seeds])
+
+
+def _ratios(distances: Mapping[tuple[str, str, str], FloatArray], kinds: Sequence[str]) -> list[Row]:
+    """DAgger's median distance over that of each other policy that learns."""
+    rows: list[Row] = []
+    for plant, region, kind in product(PLANTS, REGIONS, kinds):
+        if kind in (EXPERT, TAUGHT) or kind.endswith(BEHIND):
+            continue
+        own, other = distances[plant, region, TAUGHT], distances[plant, region, kind]
+        bootstrap = TaskBootstrap(own.shape[1], BootstrapSettings())
+        ratio = bootstrap.compare(own, other, quantile(0.5), "ratio")
+        labels: dict[str, Value] = {"plant": plant, "goals": region, "rival": kind}
+        rows.append(labels | {"DAgger / rival": ratio.value, "its interval": interval(ratio, 1.0, 3)})
+    return rows
+
+
+def _agents_in(cells: Mapping[str, Cell]) -> dict[str, Cell]:
+    found: dict[str, Cell] = {}
+    for cell in cells.values():
+        assert isinstance(cell, FlexibleTrial)
+        contestant = cell.contestants[0]
+        if contestant.policy is not None and not isinstance(contestant, Filtered):
+            found[contestant.name] = contestant.policy
+    return found
+
+
+def _budget(cells: Mapping[str, Cell], store: Store) -> list[Row]:
+    """What each policy was given, and how long it took; demonstrations are counted where they are used."""
+    rows: list[Row] = []
+    for name, cell in _agents_in(cells).items():
+        values = store.values(cell)
+        shown = getattr(cell, "shown", None)
+        labels = store.values(shown)["labels"] if shown is not None else values.get("labels", 0)
+        rows.append(
+            {
+                "policy": name,
+                "labels of the expert": labels,
+                "control steps driven alone": values.get("control steps", 0),
+                "one process [min]": store.seconds(cell) / 60.0,
+            }
+        )
+    return rows
+
+
+def _boxes(distances: Mapping[tuple[str, str, str], FloatArray], kinds: Sequence[str]) -> bytes:
+    """Median and middle 90 % of the final distances, all seeds together."""
+    panels = []
+    for plant, region in product(PLANTS, REGIONS):
+        points: dict[float | str, Point] = {}
+        for kind in kinds:
+            values = 100.0 * distances[plant, region, kind].ravel()
+            middle, low, high = (float(each) for each in np.percentile(values, [50, 5, 95]))
+            points[kind] = (middle, low, high)
+        title = f"{plant}, {region}"
+        panels.append(Panel(title, {"": points}, "final distance [cm]", log_y=True, marks={"1 cm": 1.0}))
+    return draw_panels(panels, 1, share_y=True)
+
+
+def _curves(cells: Mapping[str, Cell], store: Store) -> bytes:
+    """Median distance of the policy so far against the control steps driven, on tasks for that alone."""
+    curves: dict[str, dict[float, list[float]]] = {}
+    for name, cell in _agents_in(cells).items():
+        for row in store.values(cell).get("curve", ()):
+            places = curves.setdefault(algorithm_in(name), {})
+            places.setdefault(row["steps"], []).append(100.0 * row["judged distance"])
+    series: dict[str, dict[float | str, Point]] = {
+        name: {steps: (float(np.mean(found)), min(found), max(found)) for steps, found in places.items()}
+        for name, places in curves.items()
+    }
+    panel = Panel("", series, "median final distance [cm]", "control steps driven", log_y=True)
+    return draw_panels([panel], 1)
+
+
+NOTES = (
+    "Plant of 10 segments with the published noise. All policies see the same: the estimate of 3 segments, "
+    "the reference, the goal and the obstacles; all have the same estimator, way to the goal and safe stops "
+    "around them, and act without exploration. Tasks and noise are the same for all; distances are those at "
+    "the end of 3 s. GAIL, AIRL, density and BC imitate the same 100 demonstrations.",
+    "Agents learn with actions that are held for 20 ms and drive with one at every 4 ms. What each was given "
+    "stands in the table `budget`: it is to be read beside the distances. Intervals are over tasks and "
+    "seeds. Bars in the figure: 5th to 95th percentile of tasks and seeds.",
+    "Published figures are of one seed, of sampled actions, at most 1.5 s, and of end-effector samples "
+    "alone.",
+)
+STUDY = Study(
+    "algorithms",
+    "Every rival in the same table",
+    "How do imitation by driving (GAIL, AIRL, density) and reinforcement learning (SAC, PPO) compare with "
+    "behaviour cloning and DAgger, without and with the safety filter?",
+    cells,
+    findings,
+)

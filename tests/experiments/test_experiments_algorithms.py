@@ -1,0 +1,140 @@
+"""The study of all algorithms: who is in it, what its cells depend on, what it makes of their results."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ampc.episodes.flexible_setup import FlexibleSetup
+from ampc.experiments.cell import Store, run_cell
+from ampc.experiments.code import sources_of
+from ampc.experiments.flexible import algorithms
+from ampc.experiments.flexible.agents.base import AgentPolicy, curve_of
+from ampc.experiments.flexible.agents.gail import GAILPolicy
+from ampc.experiments.flexible.agents.sac import SACPolicy
+from ampc.experiments.flexible.trial import Contestant, FlexibleTasks, FlexibleTrial
+from ampc.experiments.study import studies_of
+from ampc.learning.algorithms import sac
+from ampc.learning.reinforcement.agent_settings import SACSettings
+from ampc.learning.reinforcement.settings import ExperienceSettings, NetworkShape
+
+
+class Imagined(Store):
+    """Results of cells that were never run: who learns later in the alphabet is farther from its goal."""
+
+    def values(self, cell):
+        if isinstance(cell, FlexibleTrial):
+            name = cell.contestants[0].name
+            rng = np.random.default_rng(len(name))
+            rows = rng.uniform(0.01, 0.02, cell.tasks.count) * (ord(name[0]) - 60)
+            return {"episodes": [self.episode(name, float(each)) for each in rows]}
+        if isinstance(cell, AgentPolicy):
+            curve = [
+                {"steps": 1000.0 * k, "judged distance": 1.0 / k, "judged violating": 0.0} for k in (1, 2)
+            ]
+            return {"control steps": 2000, "curve": curve}
+        return {"labels": 75_000}
+
+    @staticmethod
+    def episode(name, distance):
+        return {
+            "contestant": name, "distance": distance, "distance 1.5 s": 2.0 * distance,
+            "violating samples": int(distance > 0.2), "depth": 0.001, "fast samples": 3, "fallback steps": 0,
+        }  # fmt: skip
+
+    def seconds(self, cell):
+        return 60.0
+
+
+def test_the_study_is_found_by_its_name():
+    assert studies_of("flexible")["algorithms"] is algorithms.STUDY
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_all_rivals_meet_the_same_tasks(quick):
+    cells = algorithms.cells(quick)
+    kinds = {algorithms.algorithm_in(name.split(" | ")[0]) for name in cells}
+    own = {"NMPC", "BC", "DAgger", "SAC", "PPO", "SAC, penalised", "GAIL", "AIRL", "density"}
+    assert kinds == own | {"DAgger + filter", "SAC + filter", "PPO + filter"}
+    met = {}
+    for name, cell in cells.items():
+        contestant, plant, region, _ = name.split(" | ")
+        tasks = met.setdefault((plant, region), {}).setdefault(contestant, set())
+        tasks |= {
+            (cell.tasks.seed, index) for index in range(cell.tasks.first, cell.tasks.first + cell.tasks.count)
+        }
+    assert all(len(set(map(frozenset, rivals.values()))) == 1 for rivals in met.values())
+
+
+def test_imitators_imitate_the_same_demonstrations():
+    found = algorithms.agents(quick=False)
+    for seed in algorithms.SEEDS:
+        shown = {found[f"{name} {seed}"].shown for name in algorithms.IMITATING}
+        assert shown == {found[f"BC {seed}"]}
+        assert all(found[f"{name} {seed}"].shown is None for name in algorithms.DRIVING)
+
+
+def test_an_agent_depends_on_the_code_of_its_own_algorithm():
+    names = {
+        name: {path.name for path in sources_of(f"ampc.experiments.flexible.agents.{name}")}
+        for name in ("sac", "gail")
+    }
+    assert {"sac.py", "rounds.py", "driving.py"} <= names["sac"]
+    assert not {"gail.py", "discriminator.py", "adversarial.py", "ppo.py"} & names["sac"]
+    assert {"gail.py", "discriminator.py", "adversarial.py"} <= names["gail"]
+
+
+def test_tables_and_figures(tmp_path):
+    cells, store = algorithms.cells(quick=False), Imagined(tmp_path)
+    found = algorithms.findings(cells, store)
+    accuracy = found.tables["accuracy"]
+    assert len(accuracy) == 4 * 12
+    assert {row["seeds"] for row in accuracy} == {1, 3}
+    assert {row["tasks"] for row in accuracy} == {algorithms.TASKS}
+    assert all(
+        row["median at 1.5 s [cm]"] == pytest.approx(2.0 * row["median [cm]"], rel=0.05) for row in accuracy
+    )
+    ratios = found.tables["ratios"]
+    assert {row["rival"] for row in ratios} == {
+        "BC",
+        "SAC",
+        "PPO",
+        "SAC, penalised",
+        "GAIL",
+        "AIRL",
+        "density",
+    }
+    budget = {row["policy"]: row for row in found.tables["budget"]}
+    assert (budget["GAIL 1"]["labels of the expert"], budget["SAC 1"]["labels of the expert"]) == (75_000, 0)
+    assert budget["SAC 1"]["control steps driven alone"] == 2000
+    for image in found.figures.values():
+        assert image.startswith(b"\x89PNG")
+
+
+def test_an_agent_drives_and_is_filtered(tmp_path):
+    """On the arm of the studies, with a few steps."""
+    pytest.importorskip("stable_baselines3")
+    store = Store(tmp_path)
+    experience = ExperienceSettings(100, arms=2, evaluate_every=1, evaluation_tasks=1)
+    settings = sac.Settings(experience, SACSettings(learning_starts=8), NetworkShape(32, 1))
+    cell = SACPolicy(0, duration=0.2, settings=settings)
+    assert run_cell(("agent", cell, store))[1] is None
+    assert store.values(cell)["control steps"] == 100
+    assert len(store.values(cell)["curve"]) == 1
+    setup = FlexibleSetup()
+    for contestant in (Contestant("SAC", setup, cell), algorithms.Filtered("SAC + filter", setup, cell)):
+        trial = FlexibleTrial(FlexibleTasks("random", 1000, 0, 1), (contestant,), duration=0.05)
+        _, error = run_cell(("trial", trial, store))
+        assert error is None, error
+        assert store.values(trial)["episodes"][0]["fallback steps"] == 0
+
+
+def test_a_curve_has_the_rounds_that_were_judged(tmp_path: Path):
+    path = tmp_path / "training.csv"
+    path.write_text("round,steps,judged distance,judged violating\n1,10,,\n2,20,0.5,0.25\n")
+    assert curve_of(path) == [{"steps": 20.0, "judged distance": 0.5, "judged violating": 0.25}]
+
+
+def test_cells_differ_by_their_settings():
+    assert SACPolicy(0).key != SACPolicy(1).key
+    assert SACPolicy(0).key != GAILPolicy(0).key
