@@ -17,12 +17,12 @@ SOURCES = [
 ]
 PORTABLE, AVX2 = "ampc.chain._core", "ampc.chain._core_avx2"
 FLAGS = [
-    ["-O3", "-std=c99", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math"],
+    ["-O3", "-std=c99", "-ffp-contract=fast", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math"],
     ["-O2"],
     [],
 ]
 """Compiler flags by preference; the next set is tried where a compiler refuses one. No flag here may assume
-that numbers are finite: the kernels look for NaN."""
+that numbers are finite: the kernels look for NaN. ISO C alone would forbid fused multiply-adds."""
 
 
 class BuildLibrary(build_ext):

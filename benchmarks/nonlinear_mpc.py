@@ -145,6 +145,7 @@ def compiled(folder: Path) -> dict[str, Path]:
             "-O3",
             "-march=native",
             "-std=c99",
+            "-ffp-contract=fast",
             "-fno-math-errno",
             "-fno-trapping-math",
             "-shared",

@@ -133,6 +133,24 @@ def test_inputs_are_those_of_an_exact_dense_solver(seed: int) -> None:
     assert max(optimality(problem, solution).values()) < 1e-9
 
 
+@pytest.mark.parametrize("l2", [4.0, 400.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_limits_with_quadratic_penalties_alone(seed: int, l2: float) -> None:
+    """Limits that are met then have no price at all; those of states are exceeded all along, rows here and there."""
+    problem = regular_qp(seed, N=12)
+    edge = np.full((12, 2), 0.01)
+    exceeded = dataclasses.replace(
+        problem,
+        state_limits=Limits(-edge, edge, 0.0, l2),
+        row_limits=dataclasses.replace(problem.row_limits, l1=0.0, l2=l2),
+    )
+    for tolerance in (1e-3, 1e-8, 1e-11):
+        solution = solve(exceeded, QPSettings(tolerance=tolerance, max_iterations=30))
+        assert solution.status == QPStatus.OK
+        assert max(optimality(exceeded, solution).values()) < 10.0 * tolerance
+    np.testing.assert_allclose(solution.u, dense_inputs(exceeded), atol=1e-6)
+
+
 @pytest.mark.parametrize("states", [6, 10, 14, 18, 26, 46])
 def test_compiled_sizes_agree_with_the_general_one(states: int) -> None:
     """A further state that nothing depends on makes the solver use its code for any size."""

@@ -116,6 +116,7 @@ def _limits(rng: np.random.Generator, values: FloatArray, scale: float, hard: fl
         lower, upper = np.where(one_sided < 0.3, -np.inf, lower), np.where(one_sided > 0.7, np.inf, upper)
     l1 = scale * 10.0 ** rng.uniform(-2.0, 4.0, size=shape)
     l2 = np.where(rng.random(shape) < 0.5, 0.0, scale * 10.0 ** rng.uniform(-2.0, 4.0, size=shape))
+    l1 = np.where(rng.random(shape) < (0.2 if rng.random() < 0.5 else 0.0), 0.0, l1)
     soft = rng.random(shape) > (hard if rng.random() < 0.8 else rng.random())
     moved = rng.normal(size=shape) * size
     lower, upper = lower + np.where(soft, moved, 0.0), upper + np.where(soft, moved, 0.0)

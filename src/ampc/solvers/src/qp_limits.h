@@ -140,7 +140,8 @@ typedef struct {
 
 /* The side at the iterate with limited quantities `value`: rp and rd, and what violates the optimality conditions with
  * the slack that z itself says. Distances are relative to `quantity` + the limit, products of distances and multipliers
- * to distance times force, or `cost` if that is more. */
+ * to distance times force, or `cost` if that is more. A multiplier above the price is relative to the price or, as a
+ * limit that is met has none if l1 = 0, to what such a product makes of it, or a limit moved by such a distance. */
 static INLINE void side_residuals(Side *side, const double *value, const double *quantity, const double *force,
                                   const double cost, Violations *worst) {
   INDEPENDENT
@@ -148,9 +149,10 @@ static INLINE void side_residuals(Side *side, const double *value, const double 
     const double y = side->sign * value[i], b = side->bound[i], lambda = side->lambda[i];
     const double distance = quantity[i] + fabs(b), below = larger(b - y, 0.0), above = larger(y - b, 0.0);
     const double slack = side->soft[i] * below, price = side->l1[i] + side->l2[i] * slack;
-    const double exists = side->on[i] + side->equal[i], by_scale = 1.0 / larger(force[i] * distance, cost);
+    const double exists = side->on[i] + side->equal[i], worth = larger(force[i] * distance, cost);
+    const double by_scale = 1.0 / worth, least = smaller(worth / distance, side->l2[i] * distance) + SMALLEST;
     const double off = (exists * below + side->equal[i] * above - slack) / distance;
-    const double dual = side->soft[i] * (lambda - price) / (price + SMALLEST);
+    const double dual = side->soft[i] * (lambda - price) / larger(price, least);
     const double product = larger(side->on[i] * lambda * above, slack * (price - lambda)) * by_scale;
     side->by_scale[i] = by_scale;
     side->rp[i] = exists * (y - b) + side->soft[i] * side->s[i] - side->on[i] * side->t[i];

@@ -40,6 +40,7 @@ typedef struct {
 #define AT(w, array, k) ((w)->array + (size_t)(k) * (w)->L)
 
 static INLINE double larger(const double a, const double b) { return a > b ? a : b; }
+static INLINE double smaller(const double a, const double b) { return a < b ? a : b; }
 
 /* Keep the largest magnitudes. */
 static INLINE void absorb(const int width, const double *values, double *most) {
