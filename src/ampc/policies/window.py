@@ -15,8 +15,9 @@ class AdaptiveWindow(nn.Module):
     longer than ``inputs.shortest``: for ``longer-near-singularities`` of those with the least manipulability,
     for ``shorter-near-singularities``, the counter-test, of those with the most. It grows evenly with w, from
     the quantile of w that bounds the share to w = 0, or to the largest w, where it is ``inputs.history``.
-    Entries outside the window are replaced by the oldest inside it, as those before the start of an episode
-    are by the first.
+    Entries outside the window are replaced by its oldest, as those before the start of an episode are by the
+    first. A length between whole numbers has an oldest entry interpolated between two, so that the command
+    is continuous in the state: rounded lengths make it jump, and two roundings of the same w make it differ.
     """
 
     start: Tensor
@@ -39,22 +40,26 @@ class AdaptiveWindow(nn.Module):
         self.end.copy_(torch.zeros(()) if self._near else w.max())
 
     def manipulability(self, state: Tensor) -> Tensor:
-        """``sqrt(det(J J^T))`` (B,) [m^3] of states (B, 2m)."""
+        """``sqrt(det(J J^T))`` (B,) [m^3] of states (B, 2m).
+
+        The determinant is of double precision: where it is small its root magnifies roundings.
+        """
         _, jacobian = self.kinematics.with_jacobian(torch.chunk(state, 2, dim=-1)[0])
-        return determinant(task_space_gram(jacobian)).clamp_min(0.0).sqrt()
+        w = determinant(task_space_gram(jacobian.double())).clamp_min(0.0).sqrt()
+        return w.to(state.dtype)
 
     def lengths(self, states: Tensor) -> Tensor:
-        """Entries used (B,), whole numbers, for states (B, T, 2m)."""
+        """Entries used (B,), parts of them included, for states (B, T, 2m)."""
         way = (self.manipulability(states[:, -1]) - self.start) / _away_from_zero(self.end - self.start)
-        return torch.round(self._shortest + (self._history - self._shortest) * way.clamp(0.0, 1.0))
+        return self._shortest + (self._history - self._shortest) * way.clamp(0.0, 1.0)
 
     def forward(self, features: Tensor, states: Tensor) -> Tensor:
         """Features (B, T, F) of the states (B, T, 2m), with those outside the window replaced."""
         index = torch.arange(self._history, dtype=features.dtype, device=features.device)
         oldest = self._history - self.lengths(states)[:, None]
         source = torch.maximum(index, oldest)  # (B, T): which entry stands at each place
-        selection = (source[:, :, None] == index).to(features.dtype)
-        return selection @ features
+        interpolation = (1.0 - (source[:, :, None] - index).abs()).clamp_min(0.0)
+        return interpolation @ features
 
 
 def _away_from_zero(difference: Tensor) -> Tensor:

@@ -76,6 +76,14 @@ static void append(const PolicyModel *model, float *memory, const Parts *parts, 
   memory[parts->stage] = MOVING;
 }
 
+/* Features of the entry at a place in the history, 0 the oldest. */
+static void entry_features(const PolicyModel *model, float *memory, const Parts *parts, int place, float *out) {
+  const int at = place * model->stride;
+  const Entry entry = {memory + parts->states + at * model->state, memory + parts->commands + at * model->motors,
+                       memory + parts->reference, memory + parts->goal};
+  policy_features(model, &entry, out);
+}
+
 int policy_step(const PolicyModel *model, float *memory, const double *state, double *command, double *raw) {
   const Parts parts = parts_of(model);
   const int m = model->motors;
@@ -86,12 +94,16 @@ int policy_step(const PolicyModel *model, float *memory, const double *state, do
 
   float *features = memory + parts.features, *output = memory + parts.output, *last = memory + parts.last;
   const float *newest = memory + parts.states + (span(model) - 1) * model->state;
-  const int used = model->adaptive ? policy_window(model, newest) : model->history;
+  const float used = model->adaptive ? policy_window(model, newest) : (float)model->history;
+  const float oldest = (float)model->history - used;
   for (int k = 0; k < model->history; k++) {
-    const int place = largest(k, model->history - used) * model->stride;
-    const Entry entry = {memory + parts.states + place * model->state, memory + parts.commands + place * m,
-                         memory + parts.reference, memory + parts.goal};
-    policy_features(model, &entry, features + k * model->features);
+    const int place = largest(k, (int)oldest);
+    const float rest = (float)k < oldest ? oldest - (float)place : 0.0f;
+    float *row = features + k * model->features, *next = row + model->features;
+    entry_features(model, memory, &parts, place, row);
+    if (rest == 0.0f) continue;
+    entry_features(model, memory, &parts, place + 1, next); /* overwritten when its turn comes */
+    for (int i = 0; i < model->features; i++) row[i] += rest * (next[i] - row[i]);
   }
   policy_network(model, features, memory + parts.hidden, output, memory + parts.work);
 

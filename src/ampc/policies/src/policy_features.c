@@ -152,13 +152,14 @@ void policy_features(const PolicyModel *model, const Entry *entry, float *featur
   for (int i = 0; i < model->features; i++) features[i] = (features[i] - model->mean[i]) / model->deviation[i];
 }
 
-int policy_window(const PolicyModel *model, const float *state) {
-  float position[3], derivatives[3 * POLICY_MAX_JOINTS], gram[9];
+float policy_window(const PolicyModel *model, const float *state) {
+  float position[3], derivatives[3 * POLICY_MAX_JOINTS];
+  double gram[9];
   policy_kinematics(model, state, position, derivatives);
   policy_gram(model->joints, derivatives, gram);
-  const float manipulability = sqrtf(fmaxf(policy_determinant(gram), 0.0f));
+  const float manipulability = (float)sqrt(fmax(policy_determinant(gram), 0.0));
   const float start = model->window[0], length = model->window[1] - start;
   const float way = (manipulability - start) / (fabsf(length) < 1e-9f ? 1e-9f : length);
   const float grown = fminf(fmaxf(way, 0.0f), 1.0f) * (float)(model->history - model->shortest);
-  return (int)rintf((float)model->shortest + grown);
+  return (float)model->shortest + grown;
 }

@@ -27,36 +27,38 @@ void policy_kinematics(const PolicyModel *model, const float *q, float *position
   }
 }
 
-void policy_gram(int n, const float *derivatives, float *gram) {
+void policy_gram(int n, const float *derivatives, double *gram) {
   for (int i = 0; i < 3; i++)
     for (int j = 0; j < 3; j++) {
-      float sum = 0.0f;
-      for (int k = 0; k < n; k++) sum += derivatives[3 * k + i] * derivatives[3 * k + j];
+      double sum = 0.0;
+      for (int k = 0; k < n; k++) sum += (double)derivatives[3 * k + i] * derivatives[3 * k + j];
       gram[3 * i + j] = sum;
     }
 }
 
-static void cross(const float *a, const float *b, float *out) {
+static void cross(const double *a, const double *b, double *out) {
   out[0] = a[1] * b[2] - a[2] * b[1];
   out[1] = a[2] * b[0] - a[0] * b[2];
   out[2] = a[0] * b[1] - a[1] * b[0];
 }
 
+static double inner(const double *a, const double *b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+
 float policy_dot(const float *a, const float *b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 
-float policy_determinant(const float *matrix) {
-  float normal[3];
+double policy_determinant(const double *matrix) {
+  double normal[3];
   cross(matrix, matrix + 3, normal);
-  return policy_dot(normal, matrix + 6);
+  return inner(normal, matrix + 6);
 }
 
 /* Solution x of a symmetric system A x = b, by the adjugate. */
-static void solve(const float *A, const float *b, float *x) {
-  float row[3];
-  const float determinant = policy_determinant(A);
+static void solve(const double *A, const double *b, float *x) {
+  double row[3];
+  const double determinant = policy_determinant(A);
   for (int i = 0; i < 3; i++) {
     cross(A + 3 * ((i + 1) % 3), A + 3 * ((i + 2) % 3), row);
-    x[i] = policy_dot(row, b) / determinant;
+    x[i] = (float)(inner(row, b) / determinant);
   }
 }
 
@@ -110,10 +112,11 @@ static void keep_within(int n, const float *lower, const float *upper, float *q)
 
 /* A step of damped least squares, J^T (J J^T + lambda I)^-1 (goal - p). */
 static void refine(const PolicyModel *model, const float *goal, float *q) {
-  float position[3], derivatives[3 * POLICY_MAX_JOINTS], gram[9], error[3], solution[3];
+  float position[3], derivatives[3 * POLICY_MAX_JOINTS], solution[3];
+  double gram[9], error[3];
   policy_kinematics(model, q, position, derivatives);
   policy_gram(model->joints, derivatives, gram);
-  const float damping = 1e-2f * (gram[0] + gram[4] + gram[8]) / 3.0f;
+  const double damping = 1e-2 * (gram[0] + gram[4] + gram[8]) / 3.0;
   for (int i = 0; i < 3; i++) {
     gram[4 * i] += damping;
     error[i] = goal[i] - position[i];

@@ -25,15 +25,15 @@ typedef struct {
 /* Normalised features (F) of an entry. */
 void policy_features(const PolicyModel *model, const Entry *entry, float *features);
 
-/* Entries of the history that are used, for the newest state. */
-int policy_window(const PolicyModel *model, const float *state);
+/* Entries of the history that are used, parts of them included, for the newest state. */
+float policy_window(const PolicyModel *model, const float *state);
 
 /* End effector (3) of q (n), and its derivatives (n,3) unless that is null. */
 void policy_kinematics(const PolicyModel *model, const float *q, float *position, float *derivatives);
 
 /* Symmetric J J^T (3,3) of derivatives (n,3), and the determinant of such a matrix. */
-void policy_gram(int n, const float *derivatives, float *gram);
-float policy_determinant(const float *matrix);
+void policy_gram(int n, const float *derivatives, double *gram);
+double policy_determinant(const double *matrix);
 
 /* Bodies of a planar chain: direction of each, and how fast it changes. */
 typedef struct {
