@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from ampc.errors import PolicyError
 from ampc.export import c_code
 from ampc.export.c_code import export_c
 from ampc.export.parity import Parity
-from ampc.policies import InputSettings, NetworkSettings
+from ampc.policies import InputSettings, NetworkSettings, ReferenceNetworkSettings
 from ampc.policies import native as native_module
+from ampc.policies.planar_constants import PlanarChain
 from ampc.policies.policy import Policy
+from ampc.policies.settings import flexible_inputs
 
 STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -62,6 +65,49 @@ def test_the_package_computes_what_the_policy_does(policy, architecture, tmp_pat
     difference = re.search(r"trained policy: ([0-9.e+-]+) of the limit", run.stdout)
     assert difference is not None
     assert float(difference.group(1)) <= 1e-5
+
+
+ESTIMATED = {
+    "actuated": (0, 2, 3),
+    "command_limit": (1.0, 2.0, 3.0),
+    "kinematic_chain": {},
+    "planar_chain": PlanarChain(
+        base=(0.1, -0.2, 0.3),
+        heading=0.4,
+        sin_tilt=0.8,
+        cos_tilt=0.6,
+        offset=(0.1, -0.3, 0.2, 0.0),
+        along=((0.3, 0.2, 0.4, 0.1), (0.3, 0.1, 0.0, 0.0)),
+        across=((0.0, 0.1, 0.0, -0.1), (0.0, 0.1, 0.0, 0.0)),
+    ),
+    "n_obstacles": 2,
+}
+
+
+@pytest.mark.parametrize("architecture", ["ffn", "lstm", "gru", "transformer"])
+def test_fuzzing_finds_no_fault_that_is_not_reported(make_spec, policy, architecture, tmp_path):
+    torch.manual_seed(0)
+    inputs = replace(flexible_inputs(history=3), past_commands=True)
+    spec = make_spec(5, inputs, NetworkSettings(architecture, hidden_size=16, layers=2), **ESTIMATED)
+    fuzz(Policy(spec).eval(), tmp_path)
+
+
+@pytest.mark.parametrize("window", ["fixed", "longer-near-singularities"])
+def test_fuzzing_of_windows_and_networks_in_place_of_inverse_kinematics(make_spec, policy, window, tmp_path):
+    torch.manual_seed(0)
+    inputs = InputSettings(("state_error", "target_error"), history=4, stride=3, window=window)
+    second = ReferenceNetworkSettings(8, refinements=2) if window == "fixed" else None
+    fuzz(
+        Policy(make_spec(3, inputs, NetworkSettings("ffn", 8, 1), reference_network=second)).eval(), tmp_path
+    )
+
+
+def fuzz(policy: Policy, folder: Path) -> None:
+    export_c(policy, folder)
+    (folder / "example.c").unlink()
+    shutil.copy(Path(__file__).parent / "fuzz_policy.c", folder)
+    run = compile_and_run(folder, [*SANITIZERS, "-O1"])
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_the_check_fails_for_other_weights(policy, tmp_path):
