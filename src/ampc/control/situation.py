@@ -43,7 +43,11 @@ class StateWriter:
 
     def state(self, estimate: Estimate) -> FloatArray:
         """State (2n + 1 + 4 k,) of an estimate."""
+        return self.written(estimate.q, estimate.dq, estimate.stiffness_scale)
+
+    def written(self, q: FloatArray, dq: FloatArray, stiffness_scale: float) -> FloatArray:
+        """State (2n + 1 + 4 k,) of positions (n,) [rad], velocities (n,) [rad/s] and relative stiffness."""
         n, state = self._n, self._state.copy()
-        state[:n], state[n : 2 * n] = estimate.q, estimate.dq
-        state[2 * n] = np.log(estimate.stiffness_scale)
+        state[:n], state[n : 2 * n] = q, dq
+        state[2 * n] = np.log(stiffness_scale)
         return state

@@ -12,6 +12,7 @@ from ampc.episodes.episode import Episode
 from ampc.episodes.header import DatasetHeader
 from ampc.episodes.rollout import Plant, run_episode
 from ampc.episodes.shadow import OmniscientController, ShadowedController, ShadowSettings
+from ampc.policies.native import NativePolicy
 from ampc.robots.robot import Robot
 from ampc.settings import to_dict
 from ampc.tasks import Task, TaskSampler, TaskSettings
@@ -93,12 +94,21 @@ class Recipe:
             expert = OmniscientController(plant, self.setup.build_robot(), expert)
         if self.learner is None:
             return plant, expert
-        # Torch is needed only where a policy drives.
+        learner = self.setup.build_learner(self._law(self.learner.policy, plant.control_period))
+        return plant, ShadowedController(expert, learner, self.learner.shadow)
+
+    def _law(self, folder: Path, control_period: float) -> FeedbackLaw:
+        """The policy that drives; in C for arms with flexible links, whose expert needs the library too."""
+        model = self.setup.build_model()
+        if isinstance(self.tasks, FlexibleTaskSettings):
+            law = NativePolicy(folder)
+            law.spec.require(model, control_period)
+            return law
+        # Torch is needed only where a policy of another arm drives.
         from ampc.policies.law import TorchPolicy
         from ampc.policies.policy import Policy
 
-        law = TorchPolicy(Policy.load(self.learner.policy, self.setup.build_model()))
-        return plant, ShadowedController(expert, self.setup.build_learner(law), self.learner.shadow)
+        return TorchPolicy(Policy.load(folder, model))
 
 
 class EpisodeMaker:

@@ -114,7 +114,7 @@ def fit_policy(
     }
     state = fit(
         policy,
-        command_loss(policy),
+        command_loss(policy, settings.knee),
         training,
         validation,
         samples_per_step(training, spec, settings),
@@ -166,14 +166,19 @@ def make_policy(spec: PolicySpec, frames: Frames, episodes: IntArray, seed: int)
     return policy
 
 
-def command_loss(policy: Policy) -> Loss:
-    """Mean squared error of the commands, in units of their limits."""
+def command_loss(policy: Policy, knee: float | None = None) -> Loss:
+    """Mean squared error of the commands in units of their limits or, with a knee, pseudo-Huber loss.
+
+    That is ``2 k^2 (sqrt(1 + (e / k)^2) - 1)``: e^2 for small errors e, 2 k |e| for large ones.
+    """
 
     def loss(batch: Batch) -> tuple[Tensor, Tensor]:
         inputs = (batch.states, batch.reference, batch.goal, batch.past_commands)
         commands = policy.forward_sequence(*inputs) if policy.spec.recurrent else policy(*inputs)[:, None]
-        squared = ((commands - batch.commands) / policy.command_limit).square().mean(-1)
-        return (batch.weight * squared).sum(), batch.weight.sum()
+        squared = ((commands - batch.commands) / policy.command_limit).square()
+        if knee is not None:
+            squared = 2.0 * knee**2 * ((1.0 + squared / knee**2).sqrt() - 1.0)
+        return (batch.weight * squared.mean(-1)).sum(), batch.weight.sum()
 
     return loss
 

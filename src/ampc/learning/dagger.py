@@ -16,20 +16,25 @@ from ampc.arrays import IntArray
 from ampc.episodes.collection import CollectionSettings, Learner, Setup, collect, labels_in
 from ampc.episodes.dataset import Dataset
 from ampc.episodes.files import read_json, write_json
+from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.episodes.recipe import AnyTaskSettings
 from ampc.episodes.shadow import ShadowSettings
 from ampc.errors import SettingsError
 from ampc.learning.behaviour_cloning import fit_policy, make_policy, require_fit
 from ampc.learning.dagger_log import ROUNDS_FOLDER, Round, write_rounds
 from ampc.learning.dagger_settings import DaggerSettings
+from ampc.learning.goal_labels import goal_frames
 from ampc.learning.settings import TrainingSettings
 from ampc.learning.windows import Frames
 from ampc.policies.policy import Policy
 from ampc.policies.spec import PolicySpec
 from ampc.settings import differences, to_dict
 from ampc.tasks import TaskSettings
+from ampc.tasks.flexible import FlexibleTaskSettings
 
 IDENTITY_FILE = "dagger.json"
+GOALS_FILE = "goals.npz"
+"""What the expert said about arms at rest on their goals."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ def dagger(
         require_fit(demonstrations, spec)
     _require_episodes(teaching.collection, spec, settings)
     _claim(folder, teaching, spec, training, settings)
-    history = _History(spec, training)
+    history = _History(spec, training, _goals(teaching, spec, settings, folder))
     log: list[Round] = []
     policy: Policy | None = None
     for number in range(settings.rounds + 1):
@@ -113,13 +118,40 @@ def dagger(
     return policy
 
 
+@dataclass(frozen=True, eq=False)
+class _Goals:
+    """Labels around rest on goals."""
+
+    frames: Frames
+    labels: int
+
+
+def _goals(teaching: Teaching, spec: PolicySpec, settings: DaggerSettings, folder: Path) -> _Goals | None:
+    """What the expert says about arms at rest on their goals; those situations have no past."""
+    if settings.goals == 0 or spec.recurrent:
+        return None
+    setup, tasks = teaching.setup, teaching.tasks
+    if not (isinstance(setup, FlexibleSetup) and isinstance(tasks, FlexibleTaskSettings)):
+        raise SettingsError(
+            "dagger.goals is for the nonlinear MPC of arms with flexible links; leave it at 0"
+        )
+    frames = goal_frames(setup, tasks, teaching.collection, settings.goals, folder / GOALS_FILE)
+    return _Goals(frames, settings.goals)
+
+
+def _count(parts: list[Frames]) -> int:
+    """Episodes in all."""
+    return sum(len(part.lengths) for part in parts)
+
+
 class _History:
     """The labels of all rounds so far; an episode that validates once is never trained on."""
 
-    def __init__(self, spec: PolicySpec, training: TrainingSettings) -> None:
-        self.labels = 0
+    def __init__(self, spec: PolicySpec, training: TrainingSettings, goals: _Goals | None) -> None:
+        self.labels = 0 if goals is None else goals.labels
         self.episodes = 0
         self._spec, self._training = spec, training
+        self._goals = [] if goals is None else [goals.frames]
         self._parts: list[Frames] = []
         self._splits: list[tuple[IntArray, IntArray]] = []
 
@@ -132,7 +164,7 @@ class _History:
         part = Frames.from_columns(columns, dataset.episode_starts[:count], dataset.episode_lengths[:count])
         if self._spec.inputs.needs_reference:
             part.require_references()
-        before = sum(len(earlier.lengths) for earlier in self._parts)
+        before = _count(self._parts)
         chosen = part.split(self._training.validation_share, self._training.seed)
         self._splits.append((chosen[0] + before, chosen[1] + before))
         self._parts.append(part)
@@ -142,12 +174,13 @@ class _History:
     @property
     def frames(self) -> Frames:
         """All frames."""
-        return Frames.joined(self._parts)
+        return Frames.joined([*self._parts, *self._goals])
 
     @property
     def training_episodes(self) -> IntArray:
         """Which of the episodes are trained on."""
-        return np.concatenate([training for training, _ in self._splits])
+        goals = [_count(self._parts) + np.arange(_count([frames])) for frames in self._goals]
+        return np.concatenate([*(training for training, _ in self._splits), *goals])
 
     @property
     def validation_episodes(self) -> IntArray:
@@ -185,7 +218,7 @@ def _claim(
 def _require_episodes(collection: CollectionSettings, spec: PolicySpec, settings: DaggerSettings) -> None:
     """Refuse a budget that leaves a round less than an episode to train on and one to validate on."""
     longest = round(collection.max_duration / spec.control_period)
-    given = 0
+    given = settings.goals
     for number in range(settings.rounds + 1):
         labels = settings.labels_of(number, given)
         most = labels_in(longest, settings.ask_every if number else 1)

@@ -31,13 +31,17 @@ class DaggerSettings:
     ask_every: int = 1
     """The expert is asked at every n-th step that the learner makes: for rates at which neighbouring steps
     have the same label."""
+    goals: int = 0
+    """Goals on which the expert is asked about an arm at rest, and for its derivative there, from which
+    labels of the situations around are made, see `ampc.learning.goal_labels`; each counts as a label. For
+    arms with flexible links, and not for recurrent networks, which learn from whole episodes."""
     warm_start: bool = True
     """Begin a round's training with the weights of the round before, not with fresh ones."""
     epochs: int = 20
     """Largest number of epochs of every round before the last, which has those of the training settings."""
 
     def __post_init__(self) -> None:
-        for name, least in (("rounds", 0), ("labels", 1), ("epochs", 1), ("ask_every", 1)):
+        for name, least in (("rounds", 0), ("goals", 0), ("labels", 1), ("epochs", 1), ("ask_every", 1)):
             if getattr(self, name) < least:
                 raise SettingsError(f"dagger.{name} is {getattr(self, name)}; it must be at least {least}")
         if not 0.0 < self.demonstration_share <= 1.0:

@@ -34,6 +34,10 @@ class TrainingSettings:
     """``l2``: Adam's ``weight_decay``, which adds ``weight_decay * w`` to the gradient of the loss (the
     penalty weight_decay/2 |w|^2); ``decoupled``: AdamW's, which scales the weights by
     ``1 - rate * weight_decay`` in every step."""
+    knee: float | None = None
+    """Error of a command, as a share of its limit, from which on the loss grows no longer with its square
+    but linearly (pseudo-Huber), so that large commands do not drown the small ones at rest; None for the
+    mean squared error."""
     patience: int = 20
     """Epochs without a smaller validation loss after which training stops."""
     validation_share: float = 0.1
@@ -59,6 +63,8 @@ class TrainingSettings:
         for name in ("weight_decay", "hold"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0.0):
                 raise SettingsError(f"training.{name} must not be negative, not {getattr(self, name)}")
+        if self.knee is not None and not (math.isfinite(self.knee) and self.knee > 0.0):
+            raise SettingsError(f"training.knee must be positive, or None, not {self.knee}")
         if not 0.0 < self.validation_share < 1.0:
             raise SettingsError(
                 f"training.validation_share must lie between 0 and 1, not {self.validation_share}"

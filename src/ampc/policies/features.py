@@ -7,7 +7,10 @@ from ampc.policies.kinematics import ForwardKinematics
 from ampc.policies.packing import feature_size
 from ampc.policies.planar_kinematics import PlanarKinematics
 from ampc.policies.spec import PolicySpec
+from ampc.policies.yaw_symmetry import YawSymmetry, has_symmetry
 
+IRRELEVANT = 1e9
+"""Deviation by which features that say nothing about the command are divided, so that they are zero."""
 NEAR_JOINTS, NEAR_GOAL, NEAR_OBSTACLE = 8.0, 15.0, 10.0
 """Slopes at zero of the features that tell small errors [1/rad], [1/m] and distances [1/m] apart."""
 
@@ -17,6 +20,7 @@ class Features(nn.Module):
 
     mean: Tensor
     deviation: Tensor
+    mirror: Tensor
 
     def __init__(self, spec: PolicySpec) -> None:
         """Make the features that a specification asks for, without normalisation yet."""
@@ -34,6 +38,12 @@ class Features(nn.Module):
             ForwardKinematics(spec.kinematic_chain) if "target_error" in spec.inputs.components else None
         )
         self.planar = None if spec.planar_chain is None else PlanarKinematics(spec.planar_chain)
+        self.symmetry = YawSymmetry(spec) if has_symmetry(spec) else None
+        """What a turned or mirrored world makes of the features; None for arms without that symmetry."""
+        mirror = torch.ones(self.size)
+        if self.symmetry is not None:
+            mirror[self.symmetry.sideways] = -1.0
+        self.register_buffer("mirror", mirror, persistent=False)
         self.register_buffer("mean", torch.zeros(self.size))
         self.register_buffer("deviation", torch.ones(self.size))
 
@@ -126,10 +136,19 @@ class Features(nn.Module):
         return parts
 
     def fit(self, features: Tensor) -> None:
-        """Take mean and deviation from raw features (..., F); features that never change are only centred."""
+        """Take mean and deviation from raw features (..., F); features that never change are only centred.
+
+        With a `YawSymmetry`, features that point sideways have no mean, and those that say where the arm
+        looks are made zero.
+        """
         flat = features.detach().double().reshape(-1, self.size)
         mean, deviation = flat.mean(0), flat.std(0, correction=0)
+        if self.symmetry is not None:
+            sideways, bearing = self.symmetry.sideways, self.symmetry.bearing
+            mean[sideways], deviation[sideways] = 0.0, flat[:, sideways].square().mean(0).sqrt()
         deviation[deviation <= 1e-6 * (1.0 + mean.abs())] = 1.0
+        if self.symmetry is not None:
+            mean[bearing], deviation[bearing] = 0.0, IRRELEVANT
         self.mean.copy_(mean)
         self.deviation.copy_(deviation)
 

@@ -209,8 +209,8 @@ def positions(history: int, width: int) -> FloatArray:
     return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(history, width)
 
 
-def feature_size(spec: PolicySpec) -> int:
-    """Number of features F of one entry of the history."""
+def feature_size(spec: PolicySpec, components: tuple[Component, ...] | None = None) -> int:
+    """Number of features F of one entry of the history, or those of some of its components."""
     m, n = spec.n_actuated, spec.n_joints
     joints = n if spec.inputs.estimated else m  # of a state
     points = len(spec.planar_chain.along) if spec.planar_chain else 0
@@ -228,4 +228,6 @@ def feature_size(spec: PolicySpec) -> int:
         "arm_target_error": 6,
         "obstacles": spec.n_obstacles * (3 * points + 1),
     }
+    if components is not None:
+        return sum(sizes[name] for name in components)
     return sum(sizes[name] for name in spec.inputs.components) + m * spec.inputs.past_commands

@@ -35,9 +35,13 @@ class Policy(nn.Module):
     Arguments that no input component reads are ignored and may hold anything of the right shape. So is the
     reference of a policy with a `ReferenceNetwork`, which finds its own.
     Commands are returned raw; `saturate` cuts them to the limit, as every run-time does.
+
+    In training mode, an arm with a `YawSymmetry` sees half of the samples of a batch, drawn at random, in a
+    mirror, and turns the command back: the network learns from twice the situations.
     """
 
     command_limit: Tensor
+    command_mirror: Tensor
 
     def __init__(self, spec: PolicySpec) -> None:
         """Make a policy with fresh weights and no normalisation."""
@@ -48,6 +52,9 @@ class Policy(nn.Module):
         self.network = make_network(spec, self.features.size)
         self.reference_network = None if spec.reference_network is None else ReferenceNetwork(spec)
         self.register_buffer("command_limit", torch.tensor(spec.command_limit), persistent=False)
+        mirror = torch.ones(spec.n_actuated)
+        mirror[0] = -1.0
+        self.register_buffer("command_mirror", mirror, persistent=False)
 
     def fit_normalisation(
         self, states: Tensor, reference: Tensor, goal: Tensor, past_commands: Tensor
@@ -72,7 +79,8 @@ class Policy(nn.Module):
         features = self.features(states, self._reference(reference, goal), goal, past_commands)
         if self.window is not None:
             features = self.window(features, states)
-        return cast(Tensor, self.network(features) * self.command_limit)
+        features, scale = self._mirrored(features)
+        return cast(Tensor, self.network(features) * scale)
 
     def forward_sequence(
         self, states: Tensor, reference: Tensor, goal: Tensor, past_commands: Tensor
@@ -102,8 +110,9 @@ class Policy(nn.Module):
             PolicyError: If the network is not recurrent.
         """
         features = self.features(states, self._reference(reference, goal), goal, past_commands)
+        features, scale = self._mirrored(features)
         outputs, hidden = self._recurrent().sequence(features, hidden)
-        return outputs * self.command_limit, hidden
+        return outputs * scale[:, None], hidden
 
     def saturate(self, raw: Tensor) -> Tensor:
         """Commands (..., m) cut to the command limit."""
@@ -147,6 +156,14 @@ class Policy(nn.Module):
             if not torch.isfinite(tensor).all():
                 raise PolicyError(f"{folder / WEIGHTS_FILE} is damaged: {name} is not finite")
         return policy.eval()
+
+    def _mirrored(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (B, T, F), in training partly as in a mirror, and the scale of outputs (B or 1, m)."""
+        if not self.training or self.features.symmetry is None:
+            return features, self.command_limit[None]
+        chosen = torch.rand(len(features), 1, device=features.device) < 0.5
+        mirrored = torch.where(chosen[:, :, None], features * self.features.mirror, features)
+        return mirrored, torch.where(chosen, self.command_limit * self.command_mirror, self.command_limit)
 
     def _reference(self, reference: Tensor, goal: Tensor) -> Tensor:
         """The given joint reference, or the policy's own."""

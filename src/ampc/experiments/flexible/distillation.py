@@ -9,6 +9,7 @@ import numpy as np
 from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.evaluation.statistics import BootstrapSettings, TaskBootstrap, success_share
 from ampc.experiments.cell import Cell, Store
+from ampc.experiments.flexible import expert
 from ampc.experiments.flexible.policies import CLONING, DAGGER, TRAINING, FlexiblePolicy
 from ampc.experiments.flexible.protocol import (
     EVALUATION_SEED,
@@ -28,8 +29,8 @@ from ampc.experiments.study import Findings, Row, Study, Value
 from ampc.report.studies import Panel, Point, draw_panels
 
 SEEDS = (0, 1, 2)
-TASKS, CHUNK = 100, 25
-MANY, MANY_CHUNK = 1000, 100
+TASKS = 100
+MANY, MANY_CHUNK = 1000, 250
 """Tasks near the wall on which one policy is counted for long."""
 EXPERT, CLONED, TAUGHT = "NMPC", "BC", "DAgger"
 PUBLISHED: tuple[Row, ...] = (
@@ -45,7 +46,7 @@ def policies(quick: bool, seeds: Sequence[int] = SEEDS) -> dict[str, FlexiblePol
     if quick:
         duration, training = 0.4, replace(TRAINING, epochs=3)
         cloning = replace(CLONING, labels=400)
-        taught = replace(DAGGER, rounds=1, labels=400, demonstration_share=0.6, epochs=3)
+        taught = replace(DAGGER, rounds=1, labels=400, demonstration_share=0.6, goals=5, epochs=3)
         return {
             name: FlexiblePolicy(0, dagger, training, duration=duration)
             for name, dagger in ((CLONED, cloning), (TAUGHT, taught))
@@ -58,25 +59,30 @@ def policies(quick: bool, seeds: Sequence[int] = SEEDS) -> dict[str, FlexiblePol
     }
 
 
-def contestants(quick: bool) -> list[Contestant]:
-    """The expert and all policies."""
-    expert = Contestant(EXPERT, FlexibleSetup())
-    return [expert, *(Contestant(name, FlexibleSetup(), cell) for name, cell in policies(quick).items())]
+def taught(quick: bool, seeds: Sequence[int] = SEEDS) -> list[Contestant]:
+    """All policies."""
+    return [Contestant(name, FlexibleSetup(), cell) for name, cell in policies(quick, seeds).items()]
 
 
 def cells(quick: bool) -> Mapping[str, Cell]:
     """Trials of each controller by plant and region, and the long count near the wall."""
-    found = trials(contestants(quick), *((1, 1) if quick else (TASKS, CHUNK)))
+    found: dict[str, Cell] = {}
+    if quick:
+        found |= trials([Contestant(EXPERT, FlexibleSetup())], 1, 1)
+    else:  # those of the study `expert`, which are kept
+        shared = expert.cells(quick).items()
+        found |= {f"{EXPERT}, {name}": cell for name, cell in shared if isinstance(cell, FlexibleTrial)}
+    found |= trials(taught(quick), 1 if quick else TASKS, TASKS)
     if not quick:
-        taught = next(each for each in contestants(quick) if each.name.startswith(TAUGHT))
+        one = next(each for each in taught(quick) if each.name.startswith(TAUGHT))
         for (plant, scale), first in product(PLANTS.items(), range(TASKS, TASKS + MANY, MANY_CHUNK)):
             tasks = FlexibleTasks("near-wall", EVALUATION_SEED, first, MANY_CHUNK, scale)
-            found[f"count, {plant}, from task {first}"] = FlexibleTrial(tasks, (taught,))
+            found[f"count, {plant}, from task {first}"] = FlexibleTrial(tasks, (one,))
     return found
 
 
 def trials(contestants: Sequence[Contestant], count: int, chunk: int) -> dict[str, Cell]:
-    """Trials of each controller by plant and region, those of an expert in parts."""
+    """Trials of each controller by plant and region, those of the expert in parts."""
     found: dict[str, Cell] = {}
     for contestant, (plant, scale), region in product(contestants, PLANTS.items(), REGIONS):
         # A policy's episodes take a tenth of the time of the expert's.
@@ -90,11 +96,11 @@ def trials(contestants: Sequence[Contestant], count: int, chunk: int) -> dict[st
 
 def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
     """Tables by plant, region and controller; box plots of the distances."""
-    names = list(dict.fromkeys(trial.contestants[0].name for trial in _trials(cells)))
+    names = list(dict.fromkeys(_label(trial) for trial in _trials(cells)))
     accuracy: list[Row] = []
     limits: list[Row] = []
     for (plant, scale), region, name in product(PLANTS.items(), REGIONS, names):
-        episodes = episodes_of(_parts(cells, name, region, scale), store, name)
+        episodes = _episodes(_parts(cells, name, region, scale), store)
         labels: dict[str, Value] = {"plant": plant, "goals": region, "controller": name}
         distance = column(episodes, "distance 3 s")
         shares: dict[str, Value] = {
@@ -119,12 +125,22 @@ def _trials(cells: Mapping[str, Cell]) -> list[FlexibleTrial]:
     return [cell for name, cell in cells.items() if isinstance(cell, FlexibleTrial) and name[:5] != "count"]
 
 
+def _label(trial: FlexibleTrial) -> str:
+    """Name in tables of the controller that a trial is of, the first one."""
+    name = trial.contestants[0].name
+    return EXPERT if name == expert.CONTESTANTS[0].name else name
+
+
+def _episodes(parts: Sequence[FlexibleTrial], store: Store) -> list[Episode]:
+    """Figures of the first controllers' episodes."""
+    return [each for part in parts for each in episodes_of([part], store, part.contestants[0].name)]
+
+
 def _parts(cells: Mapping[str, Cell], name: str, region: str, scale: float) -> list[FlexibleTrial]:
     return [
         trial
         for trial in _trials(cells)
-        if trial.contestants[0].name == name
-        and (trial.tasks.region, trial.tasks.stiffness_scale) == (region, scale)
+        if _label(trial) == name and (trial.tasks.region, trial.tasks.stiffness_scale) == (region, scale)
     ]
 
 
@@ -145,8 +161,9 @@ def _times(cells: Mapping[str, Cell], store: Store, names: Sequence[str]) -> lis
     median: dict[str, float] = {}
     for name in names:
         parts = _parts(cells, name, "near-wall", 1.0)
-        step, solve = (traces_of(parts, store, name, each) for each in ("step", "solve"))
-        first = column(episodes_of(parts, store, name), "first solve")
+        own = parts[0].contestants[0].name
+        step, solve = (traces_of(parts, store, own, each) for each in ("step", "solve"))
+        first = column(_episodes(parts, store), "first solve")
         all_times = time_columns(solve, step, first)
         found = {key: value for key, value in all_times.items() if key.startswith("controller")}
         median[name] = float(np.median(step))
@@ -195,7 +212,7 @@ def _boxes(cells: Mapping[str, Cell], store: Store, names: Sequence[str]) -> byt
     for (plant, scale), region in product(PLANTS.items(), REGIONS):
         points: dict[float | str, Point] = {}
         for name in names:
-            distance = column(episodes_of(_parts(cells, name, region, scale), store, name), "distance 3 s")
+            distance = column(_episodes(_parts(cells, name, region, scale), store), "distance 3 s")
             middle, low, high = (float(v) for v in np.percentile(1e3 * distance, [50, 5, 95]))
             points[name] = (middle, low, high)
         panels.append(
@@ -211,9 +228,10 @@ NOTES = (
     "same for all. Policies see the estimate, the reference for the estimated stiffness, the goal and the "
     "obstacles, nothing that a robot has not. The expert that is compared is the one that was imitated. "
     "All controllers meet the same tasks and noise; episodes last 3 s; no filter.",
-    "BC: 100 demonstrations. DAgger: 50 demonstrations and five rounds of episodes that the policy drives, "
-    "in which the expert is asked at every fourth step; 150,000 labels in all. Seeds differ in tasks of the "
-    "training, weights and batches. In training the stiffness lies between 0.85 and 1.1 of the nominal one.",
+    "BC: 100 demonstrations of 2 s, 50,000 labels. DAgger: 24 demonstrations, the expert's derivative at "
+    "rest on 400 goals, and six rounds of episodes of 2 s that the policy drives, the first ones together "
+    "with the expert, which is asked at every fourth step; 60,000 labels in all. Seeds differ in tasks of "
+    "the training, weights and batches. In training the stiffness is 0.85 to 1.1 of the nominal one.",
     "Bars in the figure: 5th to 95th percentile of the tasks. Published figures are those of the end of at "
     "most 1.5 s, of end-effector samples alone.",
 )

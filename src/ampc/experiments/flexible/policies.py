@@ -37,16 +37,30 @@ TRAINING_TASKS = FlexibleTaskSettings(
 """Tasks that policies learn on: links softer and stiffer than controllers are told, so that they meet an
 estimator that adapts."""
 
-TRAINING = TrainingSettings(epochs=100, batch_size=512, learning_rate=2e-3, patience=100)
-CLONING = DaggerSettings(rounds=0, labels=75_000)
+DURATION = 2.0
+"""Length of the episodes that are learned from [s]."""
+TRAINING = TrainingSettings(epochs=30, batch_size=512, learning_rate=2e-3, patience=30, knee=0.01)
+CLONING = DaggerSettings(rounds=0, labels=50_000)
 """Behaviour cloning of 100 episodes, as many as the published one had."""
-DAGGER = DaggerSettings(rounds=5, labels=150_000, demonstration_share=0.25, ask_every=4, epochs=30)
-"""50 demonstrations, then five rounds of 120 episodes that the policy drives alone; the expert is asked at
-every fourth step, since what it says 4 ms later is the same and another episode is not."""
+DAGGER = DaggerSettings(
+    rounds=6,
+    labels=60_000,
+    demonstration_share=0.2,
+    schedule="exponential",
+    beta=0.5,
+    mixing="step",
+    ask_every=4,
+    goals=400,
+    epochs=10,
+)
+"""24 demonstrations, 400 goals with the derivative of the expert's torque there, then six rounds of some 64
+episodes; in the first, expert and policy take turns step by step, so that a policy that cannot drive yet
+stays where it has to learn. The expert is asked at every fourth step, since what it says 4 ms later is the
+same and another episode is not."""
 NETWORK = NetworkSettings("ffn", 128, 3)
 
 
-def teaching(seed: int, setup: FlexibleSetup | None = None, duration: float = 3.0) -> Teaching:
+def teaching(seed: int, setup: FlexibleSetup | None = None, duration: float = DURATION) -> Teaching:
     """Where the labels of the policy with that seed come from."""
     collection = CollectionSettings(
         seed=FIRST_SEED + seed,
@@ -75,7 +89,7 @@ class FlexiblePolicy(Cell):
     """What it sees."""
     setup: FlexibleSetup = field(default_factory=lambda: FlexibleSetup(nmpc=preset("tuned")))
     """Plant and expert."""
-    duration: float = 3.0
+    duration: float = DURATION
     """Length of the episodes [s]."""
     workers: int | None = 1
     """Processes that collect; None for one a core."""

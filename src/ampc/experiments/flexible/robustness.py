@@ -5,8 +5,9 @@ from itertools import product
 
 import numpy as np
 
+from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.experiments.cell import Cell, Store
-from ampc.experiments.flexible.distillation import contestants, violating_columns
+from ampc.experiments.flexible.distillation import EXPERT, taught, violating_columns
 from ampc.experiments.flexible.protocol import (
     EVALUATION_SEED,
     REGIONS,
@@ -15,10 +16,12 @@ from ampc.experiments.flexible.protocol import (
     episodes_of,
     traces_of,
 )
-from ampc.experiments.flexible.trial import FlexibleTasks, FlexibleTrial
+from ampc.experiments.flexible.trial import Contestant, FlexibleTasks, FlexibleTrial
 from ampc.experiments.study import Findings, Row, Study, Value
 from ampc.report.studies import Panel, Point, draw_panels
 
+SEEDS = (0,)
+"""Of the policies."""
 TASKS = 20
 FIRST_TASK = 2000
 """Tasks that no other study has."""
@@ -38,7 +41,8 @@ def cells(quick: bool) -> Mapping[str, Cell]:
     count = 1 if quick else TASKS
     plants = list(CONDITIONS)[:2] if quick else list(CONDITIONS)
     found: dict[str, Cell] = {}
-    for contestant, plant, region in product(contestants(quick), plants, REGIONS):
+    contestants = [Contestant(EXPERT, FlexibleSetup()), *taught(quick, SEEDS)]
+    for contestant, plant, region in product(contestants, plants, REGIONS):
         tasks = FlexibleTasks(region, EVALUATION_SEED, FIRST_TASK, count, **CONDITIONS[plant])
         found[f"{contestant.name} | {plant} | {region}"] = FlexibleTrial(tasks, (contestant,))
     return found
@@ -88,10 +92,10 @@ def _point(values: np.ndarray) -> Point:
 
 
 NOTES = (
-    "Controllers and policies are those of the study `distillation`; they are told the nominal plant with "
-    "the published noise in every case, and their estimator adapts the stiffness. Policies have learned on "
-    "0.85 to 1.1 of the nominal stiffness, without payload and with the published noise. Bars: 5th to 95th "
-    "percentile of the tasks, and of the steps.",
+    "Controllers and policies are those of the study `distillation`, one of each kind; they are told the "
+    "nominal plant with the published noise in every case, and their estimator adapts the stiffness. "
+    "Policies have learned on 0.85 to 1.1 of the nominal stiffness, without payload and with the published "
+    "noise. Bars: 5th to 95th percentile of the tasks, and of the steps.",
 )
 STUDY = Study(
     "robustness",
