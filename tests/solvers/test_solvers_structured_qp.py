@@ -136,7 +136,7 @@ def test_inputs_are_those_of_an_exact_dense_solver(seed: int) -> None:
 @pytest.mark.parametrize("l2", [4.0, 400.0])
 @pytest.mark.parametrize("seed", range(4))
 def test_limits_with_quadratic_penalties_alone(seed: int, l2: float) -> None:
-    """Limits that are met then have no price at all; those of states are exceeded all along, rows here and there."""
+    """Limits that are met then have no price at all; those of states are exceeded all along, rows too."""
     problem = regular_qp(seed, N=12)
     edge = np.full((12, 2), 0.01)
     exceeded = dataclasses.replace(
