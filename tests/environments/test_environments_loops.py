@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from ampc.control.feedback import Reference
+from ampc.control.safety_filter import SafetyFilter
+from ampc.control.safety_settings import SafetyFilterSettings
 from ampc.environments.flexible_loops import FlexibleLoops
 from ampc.environments.loops import ManyLoops
 from ampc.environments.rigid_loops import RigidLoops
@@ -77,6 +79,25 @@ def test_a_row_is_the_loop_of_a_single_arm(arm):
         ends = np.vstack([episode.end_effector[1:], episode.final_end_effector])
         np.testing.assert_allclose(motion[:, row], ends, atol=1e-9)
         np.testing.assert_array_equal(views[-1].goals[row], task.goal)
+
+
+def test_a_filtered_row_is_a_filtered_loop():
+    """Commands that throw the arm about, so that the filter has something to do."""
+    setup, settings = FlexibleSetup(), SafetyFilterSettings()
+    rng = np.random.default_rng(0)
+    commands = np.repeat(rng.uniform(-1.0, 1.0, (4, 2, 3)) * [20.0, 10.0, 10.0], 10, axis=0)
+    loops = FlexibleLoops(setup, 2, threads=1, safety=settings)
+    tasks = FlexibleTaskSampler(setup.build_robot(), NOISY).sample(2, "near-wall", 1000)
+    _, motion = drive(loops, tasks, commands)
+    for row, task in enumerate(tasks):
+        plant, _ = replace(setup, kind="rest").build()
+        controller = SafetyFilter(
+            setup.build_learner(Scripted(commands[:, row])), setup.build_model(), settings
+        )
+        episode = run_episode(plant, controller, task, len(commands) * plant.control_period)
+        ends = np.vstack([episode.end_effector[1:], episode.final_end_effector])
+        np.testing.assert_allclose(motion[:, row], ends, atol=1e-7)
+        assert {step.decision for step in controller.history} != {"passed"}
 
 
 def test_tasks_begin_anew():

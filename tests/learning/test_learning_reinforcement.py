@@ -206,6 +206,11 @@ class TestAgents:
         assert not driven & identities(shown)
         assert not driven & identities(judged)
 
+    def test_there_is_no_filter_for_a_rigid_arm(self, lesson, tmp_path):
+        filtered = dataclasses.replace(EXPERIENCE, filtered=True)
+        with pytest.raises(SettingsError, match="flexible links"):
+            algorithm_of("ppo").learn(lesson, settings_of("ppo", filtered), tmp_path, QUIET)
+
     def test_rewards_are_less_distance_and_penalty(self, lesson):
         from ampc.environments.score import ScoreSettings
         from ampc.learning.reinforcement.arms_env import ArmsEnv

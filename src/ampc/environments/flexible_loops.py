@@ -5,8 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ampc.arrays import FloatArray
+from ampc.control.controller import Controller
 from ampc.control.estimator import Estimate
 from ampc.control.flexible_arm_controller import FlexibleArmController
+from ampc.control.safety_filter import SafetyFilter
+from ampc.control.safety_settings import SafetyFilterSettings
 from ampc.control.situation import Situation
 from ampc.environments.loops import Views
 from ampc.environments.score import TrueMotion
@@ -21,8 +24,8 @@ from ampc.tasks import Task
 class SplitController(FlexibleArmController):
     """A controller whose step comes in two halves, so that many can be asked what they see at once.
 
-    `look` and then `drive` do together what `ampc.control.policy_controller.PolicyController.act` does with
-    a law that gives that command.
+    `look`, then `tell`, then `act` do together what `PolicyController.act` of `ampc.control` does with a law
+    that gives that command; it can be behind a safety filter as well.
     """
 
     def _forget(self) -> None:
@@ -41,10 +44,9 @@ class SplitController(FlexibleArmController):
             self._failure = error
         return self._seen
 
-    def drive(self, command: FloatArray, measurement: Measurement) -> FloatArray:
-        """Torque (m,) [N m] for a command (m,) [N m] on top of that against gravity."""
+    def tell(self, command: FloatArray) -> None:
+        """Take the command (m,) [N m], on top of the torque against gravity, that `act` is to follow."""
         self._next = command
-        return self.act(measurement)
 
     def _perceive(self, measurement: Measurement, faults: list[str]) -> Situation | None:
         if self._failure is not None:
@@ -59,7 +61,13 @@ class SplitController(FlexibleArmController):
 class FlexibleLoops:
     """`ManyLoops` of arms with flexible links; plants on all cores, controllers one after the other."""
 
-    def __init__(self, setup: FlexibleSetup, count: int, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        setup: FlexibleSetup,
+        count: int,
+        threads: int | None = None,
+        safety: SafetyFilterSettings | None = None,
+    ) -> None:
         """Build plants and controllers.
 
         Args:
@@ -67,6 +75,7 @@ class FlexibleLoops:
                 built.
             count: Number of arms.
             threads: Threads for the plants; None for one a core.
+            safety: Put such a filter, which believes in the controllers' model, before every arm.
 
         Raises:
             AmpcError: If the setup asks for the reference plant, or its parts do not fit together.
@@ -80,24 +89,26 @@ class FlexibleLoops:
         self._controllers = [
             SplitController("agent", model, guidance, self.control_period) for _ in range(count)
         ]
+        self._drivers: list[Controller] = list(self._controllers)
+        if safety is not None:
+            self._drivers = [SafetyFilter(each, model, safety) for each in self._controllers]
         size = 2 * model.n_joints + 1 + 4 * len(model.obstacles)
         self._views = Views(np.zeros((count, size)), np.zeros((count, model.n_joints)), np.zeros((count, 3)))
         self._measured: list[Measurement] = []
 
     def begin(self, tasks: Sequence[Task]) -> Views:
         """Start a task on every arm."""
-        for controller, task in zip(self._controllers, tasks, strict=True):
-            controller.reset(task)
+        for driver, task in zip(self._drivers, tasks, strict=True):
+            driver.reset(task)
         self._views.goals[:] = [task.goal for task in tasks]
         return self._look(self._arms.reset(tasks))
 
     def step(self, commands: FloatArray) -> Views:
         """Let commands (B, m) [N m] on top of the torque against gravity act for one control period."""
+        for controller, command in zip(self._controllers, commands, strict=True):
+            controller.tell(command)
         torque = [
-            controller.drive(command, measurement)
-            for controller, command, measurement in zip(
-                self._controllers, commands, self._measured, strict=True
-            )
+            driver.act(measured) for driver, measured in zip(self._drivers, self._measured, strict=True)
         ]
         return self._look(self._arms.step(np.array(torque)))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from ampc.control.safety_settings import SafetyFilterSettings
 from ampc.environments.flexible_loops import FlexibleLoops
 from ampc.environments.loops import ManyLoops
 from ampc.environments.rigid_loops import RigidLoops
@@ -16,6 +17,7 @@ from ampc.episodes.dataset import Dataset
 from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.episodes.recipe import sampler_of
 from ampc.episodes.setup import EpisodeSetup
+from ampc.errors import SettingsError
 from ampc.learning.dagger import Teaching
 from ampc.policies.settings import NetworkSettings, flexible_inputs
 from ampc.policies.spec import InputSettings, PolicySpec
@@ -70,10 +72,18 @@ class Lesson:
         )
         return collect(self._setup, self.teaching.tasks, settings, folder / DEMONSTRATIONS, console)
 
-    def arms(self, count: int) -> ManyLoops:
-        """Arms that are driven side by side."""
+    def arms(self, count: int, filtered: bool = False) -> ManyLoops:
+        """Arms that are driven side by side, each behind a safety filter if asked to.
+
+        Raises:
+            SettingsError: There is no safety filter for this arm.
+        """
         setup = self._setup
-        return FlexibleLoops(setup, count) if isinstance(setup, FlexibleSetup) else RigidLoops(setup, count)
+        if isinstance(setup, FlexibleSetup):
+            return FlexibleLoops(setup, count, safety=SafetyFilterSettings() if filtered else None)
+        if filtered:
+            raise SettingsError("the safety filter is for arms with flexible links; set filtered to false")
+        return RigidLoops(setup, count)
 
     def drawing(self, seed: int | None = None) -> Callable[[range], list[Task]]:
         """What gives the tasks of consecutive episodes: those after the demonstrations, or another seed's."""

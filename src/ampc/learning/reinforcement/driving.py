@@ -41,7 +41,7 @@ class Course:
         require_plain_inputs(self._spec)
         self._held = experience.held(lesson.control_period)
         self.env = ArmsEnv(
-            lesson.arms(experience.arms),
+            lesson.arms(experience.arms, experience.filtered),
             self._spec,
             lesson.drawing(),
             max(1, lesson.steps // self._held),
@@ -49,7 +49,7 @@ class Course:
             ScoreSettings(violation_penalty=experience.violation_penalty),
             reward,
         )
-        judges = lesson.arms(experience.evaluation_tasks)
+        judges = lesson.arms(experience.evaluation_tasks, experience.filtered)
         self._judge = Judge(judges, self._spec, lesson.drawing(experience.evaluation_seed), lesson.steps)
 
     def train(

@@ -20,6 +20,9 @@ class ExperienceSettings:
     violation_penalty: float = 0.0
     """Cost of every control step in which an obstacle point is inside an obstacle [m of distance]; not of
     rewards that are learned."""
+    filtered: bool = False
+    """Drive through the safety filter, while learning and where the policy is judged (flexible links only);
+    the policy itself is saved without one."""
     evaluate_every: int = 20
     """Rounds between two evaluations for the learning curve."""
     evaluation_tasks: int = 32
