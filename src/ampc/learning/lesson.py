@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from ampc.environments.rigid_loops import RigidLoops
 from ampc.episodes.collection import collect, tasks_of_episodes
 from ampc.episodes.dataset import Dataset
 from ampc.episodes.flexible_setup import FlexibleSetup
-from ampc.episodes.recipe import sampler_of
+from ampc.episodes.recipe import Sampler, sampler_of
 from ampc.episodes.setup import EpisodeSetup
 from ampc.errors import SettingsError
 from ampc.learning.dagger import Teaching
@@ -87,13 +88,16 @@ class Lesson:
 
     def drawing(self, seed: int | None = None) -> Callable[[range], list[Task]]:
         """What gives the tasks of consecutive episodes: those after the demonstrations, or another seed's."""
-        sampler = sampler_of(self._setup.build_robot(), self.teaching.tasks)
-        settings = self.teaching.collection
+        sampler, settings = self._sampler, self.teaching.collection
         first = settings.first_task + self.demonstrations if seed is None else 0
         settings = dataclasses.replace(
             settings, first_task=first, seed=settings.seed if seed is None else seed
         )
         return lambda episodes: tasks_of_episodes(sampler, settings, episodes)
+
+    @cached_property
+    def _sampler(self) -> Sampler:
+        return sampler_of(self._setup.build_robot(), self.teaching.tasks)
 
     @property
     def _setup(self) -> FlexibleSetup | EpisodeSetup:
