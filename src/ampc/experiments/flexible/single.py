@@ -9,19 +9,33 @@ from ampc.experiments.flexible.distillation import EXPERT, NOTES, TAUGHT, findin
 from ampc.experiments.flexible.policies import DAGGER, TRAINING, FlexiblePolicy
 from ampc.experiments.flexible.trial import Contestant
 from ampc.experiments.study import Study
+from ampc.policies.settings import Architecture, NetworkSettings, flexible_inputs
 
 Budget = Literal["quick", "full"]
 
-FIRST_LOOK = replace(DAGGER, rounds=1, labels=12_000, demonstration_share=0.5, epochs=10)
-"""Labels and rounds of the quick budget: a policy that finds its goal to a centimetre or a few."""
+FIRST_LOOK = replace(DAGGER, rounds=1, labels=8_000, demonstration_share=0.5, epochs=10)
+"""Labels and rounds of the quick budget: the whole way in a minute or two, not the answer."""
+HISTORY = 10
+"""Entries that a Transformer sees, and length of the sequences from which a recurrent network starts."""
 
 
-def policy_of(setup: FlexibleSetup, seed: int, budget: Budget, workers: int | None) -> FlexiblePolicy:
-    """The policy that a budget makes."""
-    if budget == "full":
-        return FlexiblePolicy(seed, setup=setup, workers=workers)
-    training = replace(TRAINING, epochs=40)
-    return FlexiblePolicy(seed, FIRST_LOOK, training, setup=setup, workers=workers)
+def policy_of(
+    setup: FlexibleSetup,
+    seed: int,
+    budget: Budget,
+    workers: int | None,
+    architecture: Architecture = "ffn",
+) -> FlexiblePolicy:
+    """The policy that a budget makes; networks other than feed-forward ones see a history."""
+    network = NetworkSettings(architecture)
+    policy = FlexiblePolicy(
+        seed, FIRST_LOOK if budget == "quick" else DAGGER, TRAINING, setup=setup, workers=workers
+    )
+    if architecture != "ffn":
+        policy = replace(policy, network=network, inputs=flexible_inputs(history=HISTORY))
+    if network.recurrent:
+        policy = replace(policy, dagger=replace(policy.dagger, goals=0))
+    return policy
 
 
 def single_study(policy: FlexiblePolicy, tasks: int) -> Study:
