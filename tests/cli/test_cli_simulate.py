@@ -6,6 +6,9 @@ import pytest
 from ampc.cli import main
 from ampc.cli.options import Simulate
 from ampc.cli.simulate import _task
+from ampc.policies import NetworkSettings, PolicySpec
+from ampc.policies.policy import Policy
+from ampc.policies.settings import flexible_inputs
 from ampc.report import RenderingUnavailableError
 from ampc.robots import RobotDynamics, load_robot
 from ampc.robots.rest import find_rest
@@ -94,3 +97,20 @@ def test_options_that_make_no_episode_are_refused(
 ) -> None:
     assert main(["simulate", "rigid-arm", *arguments]) == 2
     assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arm", ["rigid-arm", "flexible-arm"])
+def test_a_policy_drives(arm: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    robot, flexible = load_robot(arm), arm == "flexible-arm"
+    spec = PolicySpec.for_robot(
+        robot,
+        0.004 if flexible else 0.05,
+        (10.0,) * 3,
+        "gravity-compensation" if flexible else "computed-torque",
+        flexible_inputs() if flexible else None,
+        NetworkSettings("ffn", 8, 1),
+    )
+    Policy(spec).eval().save(tmp_path)
+    assert main(["simulate", arm, "--policy", str(tmp_path), "--duration", "0.4"]) == 0
+    assert "controller               ffn" in capsys.readouterr().out
+    assert main(["simulate", "flexible-arm", "--policy", str(tmp_path), "--controller", "rest"]) == 2

@@ -29,7 +29,7 @@ class Check:
 class Simulate:
     """Run one episode of an arm and film it.
 
-    A rigid arm is driven by the expert MPC, an arm with flexible links by the nonlinear MPC.
+    A rigid arm is driven by the expert MPC, an arm with flexible links by the nonlinear MPC, any by a policy.
     Exit status 1 if the controller was in a fallback at the end, such as for a goal out of reach.
     """
 
@@ -55,6 +55,8 @@ class Simulate:
     """The arm to simulate, where it is not the controller's model; flexible-arm-10 for flexible-arm."""
     end_effector: str | None = None
     """Site or body that is the end effector; by default found by its name or at the tip."""
+    policy: Path | None = None
+    """A trained policy that drives instead: its .onnx file, or its folder, which then runs in C."""
     controller: Literal["nmpc", "rest"] | None = None
     """Of an arm with flexible links: nmpc, the nonlinear MPC (default), or rest, the careful rest-to-rest
     controller."""

@@ -12,7 +12,7 @@ from ampc.cli.options import Simulate
 from ampc.episodes.episode import Episode
 from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.episodes.rollout import run_episode
-from ampc.episodes.setup import EpisodeSetup, RobotSettings
+from ampc.episodes.setup import ControllerKind, ControllerSettings, EpisodeSetup, RobotSettings
 from ampc.errors import SettingsError, UnreachableGoalError
 from ampc.evaluation import measure
 from ampc.evaluation.metrics import MetricSettings, error_samples, sample_times
@@ -44,15 +44,22 @@ def simulate(options: Simulate, console: Console) -> int:
             f"--controller {options.controller}: only arms with flexible links have a choice;"
             f" {model.name} is driven by the expert MPC"
         )
+    if options.controller is not None and options.policy is not None:
+        raise SettingsError("--controller and --policy: only one can drive the arm")
     setup: EpisodeSetup | FlexibleSetup
     if flexible:
         setup = FlexibleSetup(
             RobotSettings(options.robot),
             RobotSettings(options.plant or finer(options.robot)),
-            kind=options.controller or "nmpc",
+            kind="policy" if options.policy else options.controller or "nmpc",
+            policy=options.policy,
         )
     else:
-        setup = EpisodeSetup(RobotSettings(options.robot, options.end_effector))
+        kind: ControllerKind = "policy" if options.policy else "mpc"
+        setup = EpisodeSetup(
+            RobotSettings(options.robot, options.end_effector),
+            ControllerSettings(kind, policy=options.policy),
+        )
     plant, controller = setup.build()
     task = _task(options, model if options.goal else plant.robot, flexible)
     episode = run_episode(plant, controller, task, options.duration)
