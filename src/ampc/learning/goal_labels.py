@@ -22,7 +22,7 @@ from ampc.tasks.flexible import FlexibleTaskSettings
 
 FIRST_TASK = 1_000_000
 """Index of the first task whose goal is asked about: none that episodes begin with."""
-SAMPLES = 100
+SAMPLES = 60
 """Situations drawn around each goal."""
 SPREAD = (0.05, 1.5)
 """Smallest and largest factor on the deviations below, drawn for each situation, evenly in its logarithm."""
@@ -91,7 +91,8 @@ def _deviations(rng: np.random.Generator, count: int, robot: Robot) -> FloatArra
     n = robot.n_joints
     scale = np.repeat([PASSIVE_POSITION, PASSIVE_VELOCITY], n)
     scale[robot.actuated], scale[n + robot.actuated] = MOTOR_POSITION, MOTOR_VELOCITY
-    factor = np.exp(rng.uniform(*np.log(SPREAD), size=(count, 1)))
+    least, most = np.log(SPREAD)
+    factor = np.exp(rng.uniform(least, most, (count, 1)))
     return np.asarray(factor * scale * rng.standard_normal((count, 2 * n)))
 
 

@@ -228,9 +228,9 @@ NOTES = (
     "same for all. Policies see the estimate, the reference for the estimated stiffness, the goal and the "
     "obstacles, nothing that a robot has not. The expert that is compared is the one that was imitated. "
     "All controllers meet the same tasks and noise; episodes last 3 s; no filter.",
-    "BC: 100 demonstrations of 2 s, 50,000 labels. DAgger: 24 demonstrations, the expert's derivative at "
-    "rest on 400 goals, and six rounds of episodes of 2 s that the policy drives, the first ones together "
-    "with the expert, which is asked at every fourth step; 60,000 labels in all. Seeds differ in tasks of "
+    "BC: 100 demonstrations of 2 s, 50,000 labels. DAgger: 20 demonstrations, the expert's derivative at "
+    "rest on 800 goals, and six rounds of episodes of 2 s that the policy drives, the first ones together "
+    "with the expert, which is asked at every fourth step; 50,000 labels in all. Seeds differ in tasks of "
     "the training, weights and batches. In training the stiffness is 0.85 to 1.1 of the nominal one.",
     "Bars in the figure: 5th to 95th percentile of the tasks. Published figures are those of the end of at "
     "most 1.5 s, of end-effector samples alone.",

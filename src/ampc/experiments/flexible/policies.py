@@ -39,21 +39,21 @@ estimator that adapts."""
 
 DURATION = 2.0
 """Length of the episodes that are learned from [s]."""
-TRAINING = TrainingSettings(epochs=30, batch_size=512, learning_rate=2e-3, patience=30, knee=0.01)
+TRAINING = TrainingSettings(epochs=40, batch_size=512, learning_rate=2e-3, patience=40, knee=0.01)
 CLONING = DaggerSettings(rounds=0, labels=50_000)
 """Behaviour cloning of 100 episodes, as many as the published one had."""
 DAGGER = DaggerSettings(
     rounds=6,
-    labels=60_000,
+    labels=50_000,
     demonstration_share=0.2,
     schedule="exponential",
     beta=0.5,
     mixing="step",
     ask_every=4,
-    goals=400,
+    goals=800,
     epochs=10,
 )
-"""24 demonstrations, 400 goals with the derivative of the expert's torque there, then six rounds of some 64
+"""20 demonstrations, 800 goals with the derivative of the expert's torque there, then six rounds of some 52
 episodes; in the first, expert and policy take turns step by step, so that a policy that cannot drive yet
 stays where it has to learn. The expert is asked at every fourth step, since what it says 4 ms later is the
 same and another episode is not."""
