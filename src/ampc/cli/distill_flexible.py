@@ -33,7 +33,7 @@ class DistillFlexible:
     out: Path
     """Folder of the run."""
     preset: Literal["quick", "full"] = "full"
-    """full: 60,000 labels; quick: 8,000, to see the whole way in a minute or two."""
+    """full: the labels of the study `distillation`; quick: 8,000, to see the whole way in a minute or two."""
     seed: int = 0
     """Seed of tasks, weights and batches."""
     architecture: Architecture = "ffn"

@@ -67,7 +67,7 @@ class FlexibleSetup:
             case "rest":
                 controller = RestController(model, self.rest, period)
             case "policy":
-                controller = self._policy_controller(model)
+                controller = self._drive(model, self._load_policy(model))
         if self.integrator == "cvodes":
             from ampc.plants.cvodes_plant import CvodesPlant  # CasADi is needed by the reference only
 
@@ -76,12 +76,11 @@ class FlexibleSetup:
 
     def build_learner(self, law: FeedbackLaw) -> PolicyController:
         """Make the controller by which a law that is still being learned drives the plant."""
-        period = self.plant.control_period
-        return PolicyController(self.build_model(), cast(SituatedLaw, law), self.nmpc.guidance, period)
+        return self._drive(self.build_model(), cast(SituatedLaw, law))
 
-    def _policy_controller(self, model: Robot) -> PolicyController:
-        """The policy's loop; in C if the policy runs in C."""
-        law, guidance, period = self._load_policy(model), self.nmpc.guidance, self.plant.control_period
+    def _drive(self, model: Robot, law: SituatedLaw) -> PolicyController:
+        """The control loop of a law; in C if the law is."""
+        guidance, period = self.nmpc.guidance, self.plant.control_period
         if isinstance(law, NativePolicy):
             return CompiledPolicyController(model, law, guidance, period)
         return PolicyController(model, law, guidance, period)

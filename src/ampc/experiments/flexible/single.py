@@ -13,7 +13,7 @@ from ampc.policies.settings import Architecture, NetworkSettings, flexible_input
 
 Budget = Literal["quick", "full"]
 
-FIRST_LOOK = replace(DAGGER, rounds=1, labels=8_000, demonstration_share=0.5, epochs=10)
+FIRST_LOOK = replace(DAGGER, rounds=1, labels=8_000, demonstration_share=0.5, goals=200)
 """Labels and rounds of the quick budget: the whole way in a minute or two, not the answer."""
 HISTORY = 10
 """Entries that a Transformer sees, and length of the sequences from which a recurrent network starts."""
