@@ -9,12 +9,13 @@ RUN ?= runs/quickstart
 .PHONY: help quickstart test lint clean
 
 help:
-	@echo "make quickstart   set up, distil the rigid arm's MPC at a small budget, write the report (about 3 minutes)"
+	@echo "make quickstart   set up, distil the MPC of both arms at small budgets, write two reports (about 5 minutes)"
 	@echo "make test         set up, check style and types, run all tests"
 	@echo "make clean        remove the environment (runs/ is kept)"
 
 quickstart: $(VENV)/.run-ready
-	$(BIN)/ampc distill rigid-arm --preset quick --out $(RUN)
+	$(BIN)/ampc distill rigid-arm --preset quick --out $(RUN)/rigid
+	$(BIN)/ampc distill flexible-arm --preset quick --out $(RUN)/flexible
 
 test: $(VENV)/.test-ready lint
 	$(BIN)/pytest -n 2 --dist worksteal
