@@ -24,6 +24,11 @@ def steps(count: int, shift: float, rng: np.random.Generator) -> Steps:
     return Steps(*(torch.from_numpy(part).float() for part in parts))
 
 
+def shown_by(pairs: torch.Tensor) -> Demonstrations:
+    features = pairs[:, :FEATURES]
+    return Demonstrations(features, pairs[:, FEATURES:], features, (np.zeros(FEATURES), np.ones(FEATURES)))
+
+
 def nothing(some: Steps) -> torch.Tensor:
     return torch.zeros(len(some.features))
 
@@ -118,7 +123,7 @@ def test_density_is_that_of_scipy():
     pairs = raw @ np.linalg.inv(np.linalg.cholesky(raw.T @ raw / count)).T
     scales, shifts = rng.uniform(0.1, 5.0, size), rng.normal(size=size)
     data = torch.from_numpy(pairs * scales + shifts)
-    shown = Demonstrations(data[:, :FEATURES], data[:, FEATURES:], data[:, :FEATURES])
+    shown = shown_by(data)
     density = DensityReward(shown, DensitySettings(bandwidth=width))
     asked = rng.normal(size=(30, size))
     found = density((asked * scales + shifts)[:, :FEATURES], (asked * scales + shifts)[:, FEATURES:])
@@ -129,7 +134,7 @@ def test_density_is_that_of_scipy():
 def test_density_of_columns_that_never_change():
     data = torch.zeros(10, FEATURES + ACTIONS, dtype=torch.float64)
     data[:, 0] = torch.arange(10)
-    shown = Demonstrations(data[:, :FEATURES], data[:, FEATURES:], data[:, :FEATURES])
+    shown = shown_by(data)
     density = DensityReward(shown, DensitySettings(kernels=5))
     rewards = density(
         np.zeros((3, FEATURES), np.float32), np.ones((3, ACTIONS), np.float32) * [[0], [1], [9]]

@@ -18,7 +18,9 @@ from ampc.learning.reinforcement.agent_settings import PPOSettings, SACSettings
 from ampc.learning.reinforcement.settings import ExperienceSettings, NetworkShape
 from ampc.learning.reinforcement.straight_tanh import straight_tanh
 from ampc.policies.policy import Policy
-from ampc.policies.settings import InputSettings, NetworkSettings
+from ampc.policies.settings import InputSettings, NetworkSettings, flexible_inputs
+from ampc.policies.spec import PolicySpec
+from ampc.robots import load_robot
 from ampc.settings import differences, from_dict, to_dict
 from ampc.tasks import TaskSettings
 
@@ -235,6 +237,27 @@ class TestAgents:
         assert first.shape == seen.shape == (2, env.observation_space.shape[0])
         assert env.round == 2
         env.close()
+
+
+@pytest.mark.parametrize("arm", ["rigid-arm", "flexible-arm-1"])
+def test_running_statistics_are_those_of_all_rows(arm):
+    pytest.importorskip("stable_baselines3")
+    from ampc.learning.reinforcement.statistics import RunningStatistics
+    from ampc.policies.features import Features
+
+    robot = load_robot(arm)
+    inputs = InputSettings(history=1) if arm == "rigid-arm" else flexible_inputs()
+    features = Features(PolicySpec.for_robot(robot, 0.05, (1.0,) * 3, inputs=inputs))
+    assert (features.symmetry is None) == (arm == "rigid-arm")
+    rows = np.random.default_rng(0).normal(3.0, 2.0, (500, features.size))
+    rows[:, 3] = 7.0
+    found = RunningStatistics(features.size)
+    for part in np.split(rows, [1, 40, 200]):
+        found.add(part)
+    features.fit(torch.from_numpy(rows))
+    mean, deviation = found.scale(features.symmetry)
+    np.testing.assert_allclose(mean, features.mean, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(deviation, features.deviation, rtol=1e-5)
 
 
 def test_identities_name_what_differs():

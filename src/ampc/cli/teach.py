@@ -46,8 +46,8 @@ class Teach(Generic[Own]):
     """Dataset of demonstrations that is there already, such as that of another lesson with the same seed."""
     seed: int = 0
     """Seed of tasks, weights, batches and exploration."""
-    duration: float = 3.0
-    """Length of the episodes [s]."""
+    duration: float | None = None
+    """Length of the episodes [s]; None for 3, or 2 with flexible links."""
     workers: int | None = None
     """Processes in which the expert demonstrates; None for one a core."""
 
@@ -127,20 +127,21 @@ def _lesson(options: Teach[Any]) -> Any:
     from ampc.learning.lesson import Lesson
     from ampc.tasks import TaskSettings
 
-    if not 0.0 < options.duration < np.inf:
+    if options.duration is not None and not 0.0 < options.duration < np.inf:
         raise SettingsError(f"duration is {options.duration}; it must be a positive time in seconds")
     if is_flexible([options.robot]):
         from ampc.control.nonlinear_mpc_settings import preset
         from ampc.episodes.flexible_setup import FlexibleSetup
-        from ampc.experiments.flexible.policies import teaching
+        from ampc.experiments.flexible.policies import DURATION, teaching
 
         robots = RobotSettings(options.robot), RobotSettings(finer(options.robot))
-        given = teaching(options.seed, FlexibleSetup(*robots, nmpc=preset("tuned")), options.duration)
+        setup = FlexibleSetup(*robots, nmpc=preset("tuned"))
+        given = teaching(options.seed, setup, options.duration or DURATION)
         collection = replace(given.collection, workers=options.workers)
         lessons = replace(given, collection=collection)
     else:
         collection = CollectionSettings(
-            seed=FIRST_SEED + options.seed, max_duration=options.duration, workers=options.workers
+            seed=FIRST_SEED + options.seed, max_duration=options.duration or 3.0, workers=options.workers
         )
         lessons = Teaching(EpisodeSetup(RobotSettings(options.robot)), TaskSettings(), collection)
     return Lesson(lessons, options.demonstrations, options.seed, options.data)

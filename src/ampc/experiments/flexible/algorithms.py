@@ -18,6 +18,7 @@ from ampc.evaluation.statistics import (
     quantile,
 )
 from ampc.experiments.cell import Cell, Store
+from ampc.experiments.flexible import expert
 from ampc.experiments.flexible.agents.airl import AIRLPolicy
 from ampc.experiments.flexible.agents.base import AgentPolicy
 from ampc.experiments.flexible.agents.density import DensityPolicy
@@ -25,6 +26,7 @@ from ampc.experiments.flexible.agents.gail import GAILPolicy
 from ampc.experiments.flexible.agents.ppo import PPOPolicy
 from ampc.experiments.flexible.agents.sac import SACPolicy
 from ampc.experiments.flexible.distillation import CLONED, EXPERT, TAUGHT, policies
+from ampc.experiments.flexible.policies import DURATION
 from ampc.experiments.flexible.protocol import EVALUATION_SEED as SEED
 from ampc.experiments.flexible.protocol import PLANTS, REGIONS, Episode, column, episodes_of, interval
 from ampc.experiments.flexible.trial import Contestant, FlexibleTasks, FlexibleTrial
@@ -35,7 +37,7 @@ from ampc.report.studies import Panel, Point, draw_panels
 SEEDS = (0, 1, 2)
 STEPS = 2_000_000
 """Control steps that each agent drives: the published budget."""
-TASKS, CHUNK = 100, 25
+TASKS = 100
 SAC, PPO, PENALISED = "SAC", "PPO", "SAC, penalised"
 IMITATING: dict[str, type[AgentPolicy]] = {"GAIL": GAILPolicy, "AIRL": AIRLPolicy, "density": DensityPolicy}
 DRIVING: dict[str, type[AgentPolicy]] = {SAC: SACPolicy, PPO: PPOPolicy, PENALISED: SACPolicy}
@@ -86,7 +88,7 @@ def agents(quick: bool) -> dict[str, Cell]:
     for seed in seeds:
         for name, kind in (IMITATING | DRIVING).items():
             shown = found[f"{CLONED} {seed}"] if name in IMITATING else None
-            cell = kind(seed, shown=shown, duration=0.4 if quick else 3.0)
+            cell = kind(seed, shown=shown, duration=0.4 if quick else DURATION)
             cost = PENALTY if name == PENALISED else 0.0
             own = replace(cell.settings, experience=replace(experience, violation_penalty=cost))  # type: ignore[attr-defined]
             found[f"{name} {seed}"] = replace(cell, settings=own)  # type: ignore[call-arg]
@@ -94,9 +96,9 @@ def agents(quick: bool) -> dict[str, Cell]:
 
 
 def contestants(quick: bool) -> list[Contestant]:
-    """The expert, all policies, and some of them behind the filter."""
+    """All policies, and some of them behind the filter."""
     setup, found = FlexibleSetup(), agents(quick)
-    loops = [Contestant(EXPERT, setup), *(Contestant(name, setup, cell) for name, cell in found.items())]
+    loops = [Contestant(name, setup, cell) for name, cell in found.items()]
     for name, cell in found.items():
         if algorithm_in(name) in FILTERED:
             loops.append(Filtered(f"{name}{BEHIND}", setup, cell))
@@ -104,15 +106,20 @@ def contestants(quick: bool) -> list[Contestant]:
 
 
 def cells(quick: bool) -> Mapping[str, Cell]:
-    """Trials of each controller by plant and region, those of the expert in parts."""
-    count, chunk = (1, 1) if quick else (TASKS, CHUNK)
+    """Trials of each controller by plant and region; the expert's are those of the study `expert`."""
     found: dict[str, Cell] = {}
-    for contestant, (plant, scale), region in product(contestants(quick), PLANTS.items(), REGIONS):
-        size = chunk if contestant.policy is None else count
-        for first in range(0, count, size):
-            tasks = FlexibleTasks(region, SEED, first, size, scale)
-            name = f"{contestant.name} | {plant} | {region} | from task {first}"
-            found[name] = FlexibleTrial(tasks, (contestant,))
+    loops = contestants(quick)
+    if quick:
+        loops = [Contestant(EXPERT, FlexibleSetup()), *loops]
+    else:
+        plants = {scale: plant for plant, scale in PLANTS.items()}
+        shared = [cell for cell in expert.cells(quick).values() if isinstance(cell, FlexibleTrial)]
+        for cell in shared:
+            region, first = cell.tasks.region, cell.tasks.first
+            found[f"{EXPERT} | {plants[cell.tasks.stiffness_scale]} | {region} | from task {first}"] = cell
+    for contestant, (plant, scale), region in product(loops, PLANTS.items(), REGIONS):
+        tasks = FlexibleTasks(region, SEED, 0, 1 if quick else TASKS, scale)
+        found[f"{contestant.name} | {plant} | {region} | from task 0"] = FlexibleTrial(tasks, (contestant,))
     return found
 
 
@@ -132,7 +139,7 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
     distances: dict[tuple[str, str, str], FloatArray] = {}
     for plant, region, kind in product(PLANTS, REGIONS, kinds):
         names = [each for each in dict.fromkeys(name for name, *_ in trials) if algorithm_in(each) == kind]
-        seeds = [episodes_of(trials[name, plant, region], store, name) for name in names]
+        seeds = [_episodes(trials[name, plant, region], store) for name in names]
         last = distances[plant, region, kind] = _of_seeds(seeds, "distance")
         labels: dict[str, Value] = {"plant": plant, "goals": region, "controller": kind, "seeds": len(names)}
         bootstrap = TaskBootstrap(last.shape[1], BootstrapSettings())
@@ -151,13 +158,19 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
     return Findings(tables, {"distances": _boxes(distances, kinds), "learning": _curves(cells, store)}, NOTES)
 
 
-def _trials(cells: Mapping[str, Cell]) -> dict[tuple[str, str, str], list[Cell]]:
+def _trials(cells: Mapping[str, Cell]) -> dict[tuple[str, str, str], list[FlexibleTrial]]:
     """Trials by contestant, plant and region, in the order of their tasks."""
-    found: dict[tuple[str, str, str], list[Cell]] = {}
+    found: dict[tuple[str, str, str], list[FlexibleTrial]] = {}
     for name, cell in cells.items():
+        assert isinstance(cell, FlexibleTrial)
         contestant, plant, region, _ = name.split(" | ")
         found.setdefault((contestant, plant, region), []).append(cell)
     return found
+
+
+def _episodes(parts: Sequence[FlexibleTrial], store: Store) -> list[Episode]:
+    """Figures of the first controllers' episodes."""
+    return [each for part in parts for each in episodes_of([part], store, part.contestants[0].name)]
 
 
 def _distance_columns(distance: FloatArray, bootstrap: TaskBootstrap) -> dict[str, Value]:

@@ -85,7 +85,7 @@ def learn_against(
     def prepare(agent: Agent, env: ArmsEnv) -> tuple[Between, dict[str, Part]]:
         assert isinstance(agent, SAC)
         assert isinstance(agent.replay_buffer, RewardedBuffer)
-        mean, deviation = _scale(shown.features)
+        mean, deviation = shown.scale
         trainer = DiscriminatorTrainer(make(mean, deviation, shown.actions.shape[1]), own)
         buffer = agent.replay_buffer
         buffer.reward_of = trainer.discriminator.reward
@@ -121,11 +121,3 @@ def log_probability(agent: SAC, steps: Steps) -> Tensor:
     distribution = SquashedDiagGaussianDistribution(mean.shape[1])
     distribution.proba_distribution(mean, log_deviation)
     return distribution.log_prob(steps.actions.clamp(-_EDGE, _EDGE))
-
-
-def _scale(features: Tensor) -> tuple[FloatArray, FloatArray]:
-    """Mean and deviation of the demonstrations' features (F,)."""
-    flat = features.double()
-    mean, deviation = flat.mean(0), flat.std(0, correction=0)
-    deviation[deviation <= 1e-6 * (1.0 + mean.abs())] = 1.0
-    return mean.numpy(), deviation.numpy()

@@ -128,6 +128,10 @@ class ArmsEnv(VecEnv):
             seen = self.reset()
         return seen.copy(), rewards.astype(np.float32), np.full(self.num_envs, ends), infos
 
+    def scale(self) -> tuple[FloatArray, FloatArray]:
+        """Mean and deviation (F,) that observations are to be normalised by."""
+        return self.statistics.scale(self._features.symmetry)
+
     def close(self) -> None:
         """Free what the arms hold."""
         self._loops.close()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ampc.arrays import FloatArray
 from ampc.episodes.dataset import Dataset
 from ampc.errors import DatasetError
 from ampc.learning.behaviour_cloning import require_fit
@@ -26,6 +27,8 @@ class Demonstrations:
     """What the expert did there, as part of the command limit, cut to [-1, 1] (N, m)."""
     following: Tensor
     """Features of the states in which an action that begins there would end (N, F)."""
+    scale: tuple[FloatArray, FloatArray]
+    """Mean and deviation (F,) by which a policy of these demonstrations would normalise them."""
 
     @classmethod
     def of(cls, dataset: Dataset, spec: PolicySpec, held: int) -> "Demonstrations":
@@ -54,7 +57,10 @@ class Demonstrations:
         limit = torch.tensor(spec.command_limit)
         actions = (frames.commands[rows] / limit).clamp(-1.0, 1.0)
         features = Features(spec)
-        return cls(_features(features, frames, rows), actions, _features(features, frames, rows + held))
+        before, after = (_features(features, frames, some) for some in (rows, rows + held))
+        features.fit(before)
+        scale = features.mean.double().numpy(), features.deviation.double().numpy()
+        return cls(before, actions, after, scale)
 
     def __len__(self) -> int:
         return len(self.features)

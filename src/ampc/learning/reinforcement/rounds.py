@@ -156,7 +156,7 @@ class _Rounds(BaseCallback):
         training = self._training
         env, settings, agent = training.env, training.settings, training.agent
         if training.normalise:
-            normalise_by(agent.policy, env.statistics.mean, env.statistics.deviation)
+            normalise_by(agent.policy, *env.scale())
         done = env.round - 1
         row = {
             "round": float(done),

@@ -10,6 +10,8 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
 from ampc.arrays import FloatArray
+from ampc.policies.features import IRRELEVANT
+from ampc.policies.yaw_symmetry import YawSymmetry
 
 
 class RunningStatistics:
@@ -30,12 +32,22 @@ class RunningStatistics:
         self.mean = self.mean + change * len(rows) / count
         self.count = count
 
-    @property
-    def deviation(self) -> FloatArray:
-        """Standard deviation (F,); one where a column never changes, as `Features.fit` has it."""
-        deviation: FloatArray = np.sqrt(self._squares / max(1, self.count))
-        deviation[deviation <= 1e-6 * (1.0 + np.abs(self.mean))] = 1.0
-        return deviation
+    def scale(self, symmetry: YawSymmetry | None = None) -> tuple[FloatArray, FloatArray]:
+        """Mean and deviation (F,) to normalise by, as `Features.fit` would have them from the same rows.
+
+        Args:
+            symmetry: That of the features: what points sideways has no mean, and what says where the arm
+                looks is made zero.
+        """
+        mean, variance = self.mean.copy(), self._squares / max(1, self.count)
+        if symmetry is not None:
+            variance[symmetry.sideways] += mean[symmetry.sideways] ** 2
+            mean[symmetry.sideways] = 0.0
+        deviation: FloatArray = np.sqrt(variance)
+        deviation[deviation <= 1e-6 * (1.0 + np.abs(mean))] = 1.0
+        if symmetry is not None:
+            mean[symmetry.bearing], deviation[symmetry.bearing] = 0.0, IRRELEVANT
+        return mean, deviation
 
     def state(self) -> dict[str, Any]:
         """All of it, as tensors and plain values."""

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.flexible.files import POLICY_FILE
-from ampc.experiments.flexible.policies import teaching
+from ampc.experiments.flexible.policies import DURATION, teaching
 from ampc.export.onnx import export_onnx
 from ampc.learning.lesson import Lesson
 from ampc.policies.policy import Policy
@@ -29,7 +29,7 @@ class AgentPolicy(Cell):
     """Episodes of the tasks' seed that it does not drive, since they were demonstrated to it or to others."""
     shown: Cell | None = None
     """The cell whose first round are the demonstrations that it imitates; None where it imitates nothing."""
-    duration: float = 3.0
+    duration: float = DURATION
     """Length of the episodes [s]."""
 
     @abstractmethod
