@@ -28,15 +28,25 @@ def test_a_perfect_model_needs_no_margin_and_a_coarse_one_does() -> None:
     assert found[0].shortfall.shape == (11, 2)
     assert np.abs(found[0].shortfall).max() < 1e-3
     assert found[1].shortfall.max() > found[0].shortfall.max()
+    assert found[1].growth.max() > found[0].growth.max()
+    for each in found:
+        assert (each.margins >= each.shortfall[0] - 1e-12).all()
 
 
-def test_margins_lie_above_what_was_measured() -> None:
-    times = np.array([0.0, 0.1, 0.2])
-    shortfall = np.array([[0.002, -0.001], [0.004, 0.0], [0.005, 0.003]])
-    certificate = PredictionError(times, shortfall, 100).certificate(CertificateSettings())
-    rise = np.minimum(certificate.growth * times, certificate.largest_growth)
-    assert (np.array(certificate.margins) + rise[:, None] >= shortfall - 1e-12).all()
+def test_margins_are_those_that_were_measured() -> None:
+    found = PredictionError(
+        times=np.array([0.0, 0.1]),
+        shortfall=np.array([[0.002, -0.001], [0.004, 0.0]]),
+        margins=np.array([0.002, 0.0]),
+        growth=np.array([0.05, 0.01]),
+        excess_speed=0.04,
+        free_way=0.02,
+        predictions=100,
+    )
+    certificate = found.certificate(CertificateSettings())
     assert certificate.margins == (0.002, 0.0)
+    assert certificate.growth == (0.05, 0.01)
+    assert certificate.speed_factor == 0.96
 
 
 def test_settings_that_measure_nothing_are_refused() -> None:

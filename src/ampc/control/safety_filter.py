@@ -6,57 +6,25 @@ dynamical systems", Automatica 129 (2021). docs/safety_filter.md has the argumen
 
 import time
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
 from ampc.arrays import FloatArray
 from ampc.control.controller import Controller, ObservesApplied, StepRecord
 from ampc.control.estimator import Estimate, ExtendedKalmanFilter, MeasurementError
+from ampc.control.filter_step import Decision, FilterStep
 from ampc.control.safety_settings import SafetyFilterSettings
 from ampc.control.stopping import StoppingPlan, Stops
 from ampc.errors import SettingsError
 from ampc.plants.measurement import Measurement
 from ampc.robots import Robot, RobotDynamics
-from ampc.solvers.optimal_control import OptimalControlProblem, Plan, Query
+from ampc.solvers.optimal_control import OptimalControlProblem, Query
 from ampc.solvers.real_time_iteration import RealTimeIteration
 from ampc.solvers.stop_rollout import Stop
 from ampc.tasks.task import Task
 
-Decision = Literal["passed", "modified", "backup", "uncertified"]
-
 SAME_TORQUE = 1e-9
 """Difference of two torques that is none [N m]."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FilterStep:
-    """What the filter did in a step."""
-
-    decision: Decision
-    """``passed``: the proposed torque was certified and is applied untouched. ``modified``: the nearest one
-    that the optimisation found and the certificate allows. ``backup``: a stop that is certified is followed.
-    ``uncertified``: no known stop keeps all limits; the one that exceeds them least is followed."""
-    proposed: FloatArray
-    """Torque that the controller proposed (m,) [N m]; NaN where it proposed none."""
-    applied: FloatArray
-    """Torque that is applied (m,) [N m]."""
-    reserve: float
-    """What the applied torque's stop leaves of its limits at its tightest place, in units of 1 cm, 0.5 rad/s
-    or 0.05 rad; negative where it is not certified, -inf without a roll-out."""
-    slack: float
-    """Excess over the certificate's limits, in the same units; 0 where it is certified."""
-    seconds: float
-    """Time of the filter without estimator and controller [s]."""
-    solve_seconds: float = 0.0
-    """Of it for the optimisation [s]."""
-    reason: str = ""
-    """Why the proposed torque was not optimised or the plan not taken."""
-
-    @property
-    def change(self) -> float:
-        """Largest difference between applied and proposed torque [N m]; NaN where none was proposed."""
-        return float(np.abs(self.applied - self.proposed).max())
 
 
 class SafetyFilter:
@@ -121,7 +89,7 @@ class SafetyFilter:
         self._plan: StoppingPlan | None = None
         self._goes_on = False
         self._goal = np.zeros(3)
-        self._stops.release()
+        self._stops.forget()
         self._solver.reset()
 
     def reset(self, task: Task) -> None:
@@ -173,8 +141,9 @@ class SafetyFilter:
             stop = self._stops.after_torque(x, proposed, scale)
             if stop.safe:
                 self._plan, self._goes_on = None, False
-                self._stops.release()
-                return FilterStep("passed", proposed, proposed, -stop.excess, 0.0, 0.0)
+                self._stops.follow(stop.offset.copy())
+                excess = max(stop.excess, stop.beyond)
+                return FilterStep("passed", proposed, proposed, -excess, max(0.0, excess), 0.0)
         if fault:
             self._goes_on = False
             return self._back_up(x, scale, proposed, [], fault)
@@ -193,9 +162,11 @@ class SafetyFilter:
             if not plan.usable:
                 break
             stop = self._stops.after_plan(x, plan.u, scale)
+            option = _Option.of(stop, StoppingPlan(self._problem.steps, plan.u))
             if stop.safe or not self.settings.backup:
-                return self._take(plan, stop, proposed, seconds)
-            tried.append((stop.excess, plan.u[0].copy(), StoppingPlan(self._problem.steps, plan.u)))
+                self._goes_on = True
+                return self._take(option, x, proposed, "modified", seconds)
+            tried.append(option)
             if left and time.perf_counter() - began < budget:
                 plan = self._solver.step(query, elapsed=0.0, budget=budget)
                 seconds += plan.seconds
@@ -205,46 +176,55 @@ class SafetyFilter:
 
     def _begin_from_braking(self, x: FloatArray, scale: float) -> None:
         """Give the optimisation a stop to begin with: the proposed torque may lead anywhere."""
-        stop, N = self._stops.at_once(x, scale), self._problem.horizon
+        stop, N = self._stops.at_once(x, scale, whole=True), self._problem.horizon
         self._solver.reset()
         if np.isfinite(stop.excess) and len(stop.u) >= N:
             self._solver.take_up(stop.x[: N + 1], stop.u[:N])
 
-    def _take(self, plan: Plan, stop: Stop, proposed: FloatArray, seconds: float) -> FilterStep:
-        self._plan, self._goes_on = StoppingPlan(self._problem.steps, plan.u), True
-        self._stops.release()
-        torque = plan.u[0].copy()
-        same = np.abs(torque - proposed).max() <= SAME_TORQUE
-        decision: Decision = "uncertified" if not stop.safe else "passed" if same else "modified"
-        slack = max(0.0, stop.excess)
-        return FilterStep(decision, proposed, torque, -stop.excess, slack, 0.0, seconds)
-
     def _back_up(
-        self,
-        x: FloatArray,
-        scale: float,
-        proposed: FloatArray,
-        tried: list[tuple[float, FloatArray, StoppingPlan]],
-        reason: str,
+        self, x: FloatArray, scale: float, proposed: FloatArray, tried: list["_Option"], reason: str
     ) -> FilterStep:
         """Follow a certified stop or, if there is none, the one that exceeds the limits least."""
-        stops: list[tuple[float, FloatArray, StoppingPlan | None]] = []
+        options: list[_Option] = []
         if self._plan is not None and not self._plan.over:
-            stop = self._stops.after_rest_of(self._plan, x, scale)
-            stops.append((stop.excess, stop.u[0].copy(), self._plan))
-        if not stops or stops[0][0] > 0.0:
-            stop = self._stops.at_once(x, scale)
-            stops.append((stop.excess, stop.u[0].copy(), None))
-        excess, torque, plan = min([*stops, *tried], key=lambda each: each[0])
-        self._plan = plan
-        if plan is None:
-            self._stops.braked(x)
-        else:
-            self._stops.release()
-        if not np.isfinite(torque).all():
-            torque, excess = self._gravity(x), np.inf
-        decision: Decision = "backup" if excess <= 0.0 else "uncertified"
-        return FilterStep(decision, proposed, torque, -excess, max(0.0, excess), 0.0, reason=reason)
+            options.append(_Option.of(self._stops.after_rest_of(self._plan, x, scale), self._plan))
+        if not options or options[0].excess > 0.0:
+            options.append(_Option.of(self._stops.at_once(x, scale), None, braking=True))
+        best = min([*options, *tried], key=lambda option: option.excess)
+        if best.excess <= 0.0 and np.isfinite(proposed).all():
+            between = self._search(x, scale, best.torque, proposed)
+            if between is not None:
+                return replace(self._take(between, x, proposed, "modified"), reason=reason)
+        if not np.isfinite(best.torque).all():
+            best = _Option(np.inf, best.beyond, self._gravity(x), np.zeros_like(self._applied), None)
+        return replace(self._take(best, x, proposed, "backup"), reason=reason)
+
+    def _search(
+        self, x: FloatArray, scale: float, safe: FloatArray, proposed: FloatArray
+    ) -> "_Option | None":
+        """The certified torque nearest to the proposed one on the way there from a safe one, by bisection."""
+        found, low, high = None, 0.0, 1.0
+        for _ in range(self.settings.bisections):
+            share = 0.5 * (low + high)
+            stop = self._stops.after_torque(x, safe + share * (proposed - safe), scale)
+            if stop.safe:
+                low, found = share, _Option.of(stop, None)
+            else:
+                high = share
+        return found
+
+    def _take(
+        self, option: "_Option", x: FloatArray, proposed: FloatArray, decision: Decision, seconds: float = 0.0
+    ) -> FilterStep:
+        """Apply the first torque of a stop, and keep the rest."""
+        self._plan = option.plan
+        self._stops.follow(option.offset, braking_at=x if option.braking else None)
+        if option.excess > 0.0:
+            decision = "uncertified"
+        elif np.abs(option.torque - proposed).max() <= SAME_TORQUE:
+            decision = "passed"
+        excess = max(option.excess, option.beyond)
+        return FilterStep(decision, proposed, option.torque, -excess, max(0.0, excess), 0.0, seconds)
 
     def _query(self, x: FloatArray, scale: float, proposed: FloatArray) -> Query:
         n = self._robot.n_joints
@@ -289,3 +269,20 @@ class SafetyFilter:
             if isinstance(self.controller, ObservesApplied):
                 self.controller.observe_applied(step.applied, command)
         self.last_step = replace(record, solve_seconds=record.solve_seconds + step.solve_seconds)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Option:
+    """A stop that could be followed."""
+
+    excess: float
+    beyond: float
+    torque: FloatArray
+    offset: FloatArray
+    plan: StoppingPlan | None
+    """What it begins with; None for the brake, or a torque before it."""
+    braking: bool = False
+
+    @classmethod
+    def of(cls, stop: Stop, plan: StoppingPlan | None, braking: bool = False) -> "_Option":
+        return cls(stop.excess, stop.beyond, stop.u[0].copy(), stop.offset.copy(), plan, braking)

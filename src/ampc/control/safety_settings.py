@@ -13,17 +13,17 @@ def filter_problem() -> NonlinearMPCSettings:
     """The problem that finds the nearest torque from which a stop is possible."""
     return NonlinearMPCSettings(
         grid=GridSettings((8, 17), (0.004, 0.014), (2, 4), "radau"),
-        stage=CostWeights((30.0,), (0.0,), (0.01,), (0.01,), end_effector=0.0),
-        terminal=CostWeights((9.0,), (0.0,), (30.0,), (0.3,), end_effector=0.0),
-        torque=(0.01,),
+        stage=CostWeights((0.0,), (0.0,), (0.01,), (0.01,), end_effector=0.0),
+        terminal=CostWeights((0.0,), (0.0,), (30.0,), (0.3,), end_effector=0.0),
+        torque=(1.0,),
         speed=Penalty(1e5, 1e5),
         speed_factor=0.9,
         obstacle=Penalty(1e5, 1e6),
         margins=(0.02, 0.015),
         approach=Penalty(1e5, 1e6),
         approach_slope=8.0,
-        rest=Penalty(1e3, 1e3),
-        rest_passive=Penalty(100.0, 100.0),
+        rest=Penalty(1.0, 30.0),
+        rest_passive=Penalty(1.0, 1.0),
     )
 
 
@@ -31,39 +31,73 @@ def filter_problem() -> NonlinearMPCSettings:
 class CertificateSettings:
     """What a roll-out has to satisfy so that its first torque may be applied."""
 
-    margins: tuple[float, ...] = (0.01, 0.0075)
+    margins: tuple[float, ...] = (0.01, 0.008)
     """Distances that the robot's obstacle points keep from obstacles, the end effector first [m]; the last
     entry holds for all further points. They stand for what estimate and model get wrong."""
-    growth: float = 0.0
-    """By which the margins grow with the time from now [m/s]."""
-    largest_growth: float = 0.0
+    growth: tuple[float, ...] = (0.1, 0.1)
+    """By which the margins grow with the way that the points go from now on [m/m]: predictions err the more
+    the more moves. One for each point, as above."""
+    free_way: float = 0.02
+    """Way that does not count in this [m], so that an arm that is nearer than its margin can leave."""
+    largest_growth: float = 0.03
     """By how much they grow at most [m]."""
     speed_factor: float = 1.0
-    """Share of the robot's speed limits that motors may use under the torque that is applied next."""
-    brake_speed_factor: float = 1.3
-    """The same for what would come after it: where the brake takes over, the torque jumps, and the light
-    piece of a link next to its motor answers with a short jolt."""
+    """Share of the robot's speed limits that motors may use."""
+    brake_speed_factor: float = 2.0
+    """Factor on that share where the brake acts: hard braking jolts the light piece of a flexible link next
+    to its motor for a few ms."""
+    kept: float = 0.5
+    """Share of all margins that a stop has to keep which was certified before: the rest is for what
+    predictions get wrong from one step to the next."""
     rest_speed: float = 0.5
-    """Speed of every joint at the end that counts as rest [rad/s]; points may then
-    approach an obstacle by at most ``approach_slope`` times the distance that is left."""
+    """Speed of every joint that counts as rest [rad/s]."""
     brake: GridSettings = field(
         default_factory=lambda: GridSettings((7, 41), (0.004, 0.014), (1, 1), "radau")
     )
     """Steps in which braking is rolled out after the first control period. The brake's torque is held in
     each: in steps that are longer than a folded arm takes to brake, the roll-out would oscillate."""
-    tail: GridSettings = field(default_factory=lambda: GridSettings((24,), (0.014,), (1,), "radau"))
+    tail: GridSettings = field(default_factory=lambda: GridSettings((36,), (0.014,), (1,), "radau"))
     """The same after a plan."""
 
     def __post_init__(self) -> None:
         """Refuse what is no margin, share or speed."""
         if not self.margins or not all(math.isfinite(margin) for margin in self.margins):
             raise SettingsError(f"certificate.margins has to hold finite lengths in m, not {self.margins}")
-        for name in ("growth", "largest_growth"):
-            if not 0.0 <= getattr(self, name) < math.inf:
-                raise SettingsError(f"certificate.{name} has to be 0 or more, not {getattr(self, name)}")
-        for name in ("speed_factor", "brake_speed_factor", "rest_speed"):
+        for value in (*self.growth, self.free_way, self.largest_growth):
+            if not (self.growth and 0.0 <= value < math.inf):
+                raise SettingsError(
+                    "certificate.growth, free_way and largest_growth have to be 0 or more, not "
+                    f"{self.growth}, {self.free_way} and {self.largest_growth}"
+                )
+        for name in ("speed_factor", "brake_speed_factor", "kept", "rest_speed"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise SettingsError(f"certificate.{name} has to be positive, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class BrakeSettings:
+    """The feedback that stops an arm."""
+
+    effort: float = 0.01
+    """Cost of torque beside the energy of motion and bending that is left, over time [s/(N m)^2 J]: the less,
+    the harder the arm brakes."""
+    yaw_rate: float = 25.0
+    """Rate at which the yaw joint's speed falls as long as the torque suffices [1/s]."""
+    hold_rate: float = 5.0
+    """Rate at which motors that are held creep back to their place [1/s]."""
+    stopped: float = 0.1
+    """Speed of all motors below which a braking arm is held where it is [rad/s]."""
+    fade: float = 0.016
+    """Time constant with which the brake takes over from the torque before [s]: a jump would jolt the light
+    piece of a flexible link next to its motor."""
+
+    def __post_init__(self) -> None:
+        """Refuse weights, rates and times that are none."""
+        for name in ("effort", "yaw_rate", "hold_rate", "stopped"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise SettingsError(f"brake.{name} has to be positive, not {getattr(self, name)}")
+        if not 0.0 <= self.fade < math.inf:
+            raise SettingsError(f"brake.fade has to be 0 or more, not {self.fade}")
 
 
 @dataclass(frozen=True)
@@ -82,10 +116,10 @@ class SafetyFilterSettings:
     """Iterations of the optimisation."""
     further_iterations: int = 1
     """More of them where the plan is not certified."""
-    brake_weights: tuple[float, float, float] = (100.0, 1.0, 1.0)
-    """Of the LQR that brakes: motors' positions [1/rad^2], velocities [s^2/rad^2], torque [1/(N m)^2]."""
-    stopped: float = 0.1
-    """Speed of all motors below which a braking arm is held where it is [rad/s]."""
+    bisections: int = 4
+    """Steps of the search between the backup's torque and the proposed one, where no plan is certified."""
+    brake: BrakeSettings = field(default_factory=BrakeSettings)
+    """How the arm stops without a plan."""
     deadline: float | None = None
     """Time after which no further iteration is begun [s]; None for no limit, so that results do not depend on
     the speed of the machine."""
@@ -100,11 +134,11 @@ class SafetyFilterSettings:
         """Refuse weights, counts and times that are none."""
         if not 0.0 < self.proposed_weight < math.inf:
             raise SettingsError(f"proposed_weight has to be positive, not {self.proposed_weight}")
-        if self.iterations < 1 or self.further_iterations < 0:
-            raise SettingsError(
-                f"iterations has to be 1 or more and further_iterations 0 or more, not {self.iterations} and "
-                f"{self.further_iterations}"
-            )
+        if self.iterations < 1:
+            raise SettingsError(f"iterations has to be 1 or more, not {self.iterations}")
+        for name in ("further_iterations", "bisections"):
+            if getattr(self, name) < 0:
+                raise SettingsError(f"{name} has to be 0 or more, not {getattr(self, name)}")
         if self.deadline is not None and not 0.0 < self.deadline < math.inf:
             raise SettingsError(f"deadline is {self.deadline}; give a positive time in seconds, or None")
 

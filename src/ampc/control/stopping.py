@@ -3,13 +3,11 @@
 import numpy as np
 
 from ampc.arrays import FloatArray, IntArray
-from ampc.chain.statics import rest_shape
-from ampc.control.rest_feedback import rest_gain
+from ampc.control.brake_law import brake_law
 from ampc.control.safety_settings import CertificateSettings, SafetyFilterSettings
-from ampc.robots import RobotDynamics
 from ampc.solvers.optimal_control import OptimalControlProblem
 from ampc.solvers.real_time_iteration_library import Layout
-from ampc.solvers.stop_rollout import BrakeLaw, PreparedStop, Stop, StopLimits, StopRollout, steps_of
+from ampc.solvers.stop_rollout import PreparedStop, Stop, StopLimits, StopRollout, steps_of
 
 DISTANCE, SPEED, POSITION = 0.01, 0.5, 0.05
 """Excess over a limit that counts as 1, where stops that are not safe are compared [m, rad/s, rad]."""
@@ -26,19 +24,30 @@ class Stops:
         Raises:
             SolverError: The compiled library is missing or old.
         """
-        law = brake_law(problem, settings, control_period)
-        self._rollout = StopRollout(problem, law, stop_limits(problem, settings.certificate))
-        brake, tail = settings.certificate.brake, settings.certificate.tail
-        self._scheme = brake.scheme
-        self._tail = steps_of(tail)
+        certificate = settings.certificate
+        longest = max(control_period, *certificate.brake.lengths, *certificate.tail.lengths)
+        law = brake_law(problem.chain, problem.robot, settings.brake, longest)
+        self._rollout = StopRollout(problem, law)
+        self._limits, self._kept = stop_limits(problem, certificate)
+        self._scheme = certificate.brake.scheme
+        self._tail = steps_of(certificate.tail)
         self._plan_substeps = problem.substeps
         one = np.array([control_period]), problem.substeps[:1]
-        self._one = self._prepare(one, steps_of(brake))
-        self._after_plan = self._prepare((problem.steps, problem.substeps), self._tail)
+        self._one = self._prepare(one, steps_of(certificate.brake), self._limits, 1)
+        self._at_once = self._prepare(one, steps_of(certificate.brake), self._kept)
+        self._after_plan = self._prepare(
+            (problem.steps, problem.substeps), self._tail, self._limits, problem.horizon
+        )
         self._motors = problem.robot.actuated
+        self._nothing = np.zeros((0, len(self._motors)))
         self._stopped = law.stopped
+        self.forget()
+
+    def forget(self) -> None:
+        """Nothing was applied yet."""
         self.held: FloatArray | None = None
         """Where the braking motors are held (m,) [rad]; None while they are not."""
+        self._offset: FloatArray | None = None
 
     def after_torque(self, x: FloatArray, torque: FloatArray, scale: float) -> Stop:
         """A torque (m,) for one control period, then the brake."""
@@ -51,27 +60,39 @@ class Stops:
     def after_rest_of(self, plan: "StoppingPlan", x: FloatArray, scale: float) -> Stop:
         """What is left of a plan, then the brake."""
         lengths, first = plan.left()
-        prepared = self._prepare((lengths, self._plan_substeps[first:]), self._tail)
+        prepared = self._prepare((lengths, self._plan_substeps[first:]), self._tail, self._kept, len(lengths))
         return self._rollout.run(prepared, x, plan.torques[first:], scale)
 
-    def at_once(self, x: FloatArray, scale: float) -> Stop:
-        """The brake alone, held where it is held."""
-        return self._rollout.run(self._one, x, np.zeros((0, len(self._motors))), scale, self.held)
+    def at_once(self, x: FloatArray, scale: float, *, whole: bool = False) -> Stop:
+        """The brake alone, held where it is held; to the last step if ``whole``, else until rest."""
+        return self._rollout.run(self._at_once, x, self._nothing, scale, self.held, self._offset, whole)
 
-    def braked(self, x: FloatArray) -> None:
-        """The brake's torque was applied at a state (2n,): slow motors are held from now on."""
-        n = len(x) // 2
-        if self.held is None and np.abs(x[n + self._motors]).max() < self._stopped:
-            self.held = x[self._motors].copy()
+    def follow(self, offset: FloatArray, *, braking_at: FloatArray | None = None) -> None:
+        """Note what was applied.
 
-    def release(self) -> None:
-        """The brake is not applied any more."""
-        self.held = None
+        Args:
+            offset: `Stop.offset` of the stop whose first torque it was (m,) [N m].
+            braking_at: The state (2n,), if the torque was the brake's: slow motors are held from now on.
+        """
+        self._offset = offset
+        if braking_at is None:
+            self.held = None
+        elif (
+            self.held is None
+            and np.abs(braking_at[len(braking_at) // 2 + self._motors]).max() < self._stopped
+        ):
+            self.held = braking_at[self._motors].copy()
 
-    def _prepare(self, first: tuple[FloatArray, IntArray], then: tuple[FloatArray, IntArray]) -> PreparedStop:
+    def _prepare(
+        self,
+        first: tuple[FloatArray, IntArray],
+        then: tuple[FloatArray, IntArray],
+        limits: StopLimits,
+        given: int = 0,
+    ) -> PreparedStop:
         lengths = np.concatenate([first[0], then[0]])
         substeps = np.concatenate([first[1], then[1]])
-        return self._rollout.prepare(lengths, substeps, self._scheme)
+        return self._rollout.prepare(lengths, substeps, limits, given, self._scheme)
 
 
 class StoppingPlan:
@@ -98,53 +119,48 @@ class StoppingPlan:
         return np.diff(ends, prepend=0.0), first
 
 
-def brake_law(
-    problem: OptimalControlProblem, settings: SafetyFilterSettings, control_period: float
-) -> BrakeLaw:
-    """The velocity part of the LQR about the robot's home, with the motors' position part for holding.
+def stop_limits(
+    problem: OptimalControlProblem, certificate: CertificateSettings
+) -> tuple[StopLimits, StopLimits]:
+    """Limits in the problem's layout: of new torques and plans, and of stops that are followed.
 
-    A regulator of the model sampled as slowly as roll-outs hold its torque, so that they do not oscillate;
-    and of a sampled one, since damping that knows of the links only as an inertia would shake
-    them: the piece of a strip next to its motor weighs next to nothing.
+    Speeds of motors, positions of joints and distances of points.
     """
-    robot = problem.robot
-    n, motors = robot.n_joints, robot.actuated
-    shape = rest_shape(problem.chain, robot.home[motors])
-    certificate = settings.certificate
-    longest = max(control_period, *certificate.brake.lengths, *certificate.tail.lengths)
-    gain = rest_gain(problem.chain, RobotDynamics(robot), shape, longest, settings.brake_weights)
-    return BrakeLaw(gain[:, n:], np.diag(gain[:, motors]).copy(), settings.stopped)
+    return _limits(problem, certificate, 1.0), _limits(problem, certificate, certificate.kept)
 
 
-def stop_limits(problem: OptimalControlProblem, certificate: CertificateSettings) -> StopLimits:
-    """The certificate in the columns of the problem's layout.
-
-    Speeds and positions of joints, distances of points; at the end also rest and the speed of points.
-    """
+def _limits(problem: OptimalControlProblem, certificate: CertificateSettings, share: float) -> StopLimits:
+    """With a share of the margins."""
     layout, robot = Layout(problem), problem.robot
     lower, upper = np.full(layout.width, -np.inf), np.full(layout.width, np.inf)
-    first_lower, first_upper = lower.copy(), upper.copy()
-    last_lower, last_upper = lower.copy(), upper.copy()
-    growth, largest, unit = np.zeros(layout.width), np.zeros(layout.width), np.full(layout.width, np.inf)
-    for limit in {*problem.stage_limits, *problem.terminal_limits}:
+    growth, unit, braking = np.zeros(layout.width), np.full(layout.width, np.inf), np.ones(layout.width)
+    for limit in problem.stage_limits:
         column = layout.column(limit)
         if limit.kind == "velocity":
             unit[column] = SPEED
-            if limit.index in robot.actuated:
-                most = robot.velocity_limits[limit.index]
-                upper[column] = certificate.brake_speed_factor * most
-                first_upper[column] = certificate.speed_factor * most
-                lower[column], first_lower[column] = -upper[column], -first_upper[column]
-            last_lower[column], last_upper[column] = -certificate.rest_speed, certificate.rest_speed
+            most = robot.velocity_limits[limit.index] * (1.0 - share * (1.0 - certificate.speed_factor))
+            lower[column], upper[column] = -most, most
+            braking[column] = certificate.brake_speed_factor
         elif limit.kind == "position":
             unit[column] = POSITION
             lower[column], upper[column] = limit.lower, limit.upper
-        else:
-            unit[column] = DISTANCE if limit.kind == "distance" else SPEED
-            margin = certificate.margins[min(limit.index, len(certificate.margins) - 1)]
-            if limit.kind == "distance":
-                lower[column] = margin
-                growth[column], largest[column] = certificate.growth, certificate.largest_growth
-            else:
-                last_lower[column] = limit.slope * (margin - limit.margin)
-    return StopLimits(lower, upper, first_lower, first_upper, last_lower, last_upper, growth, largest, unit)
+        elif limit.kind == "distance":
+            unit[column] = DISTANCE
+            lower[column] = share * _of_point(certificate.margins, limit.index)
+            growth[column] = share * _of_point(certificate.growth, limit.index)
+    return StopLimits(
+        lower=lower,
+        upper=upper,
+        braking=braking,
+        growth=growth,
+        free_way=certificate.free_way,
+        largest_growth=share * certificate.largest_growth,
+        unit=unit,
+        rest_speed=certificate.rest_speed,
+        speed_unit=SPEED,
+    )
+
+
+def _of_point(values: tuple[float, ...], point: int) -> float:
+    """The last one holds for all further points."""
+    return values[min(point, len(values) - 1)]

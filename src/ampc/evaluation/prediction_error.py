@@ -1,16 +1,18 @@
 """Margins from measurements: by how much an arm comes nearer to obstacles than its model predicts."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ampc.arrays import FloatArray
+from ampc.arrays import FloatArray, IntArray
 from ampc.chain import YawChain
 from ampc.chain.plane import PlanarStatics
 from ampc.control.controller import Controller
 from ampc.control.estimator import Estimate
 from ampc.control.safety_settings import CertificateSettings
+from ampc.episodes.episode import Episode
 from ampc.episodes.rollout import Plant, run_episode
 from ampc.errors import SettingsError
 from ampc.plants.measurement import Measurement
@@ -31,6 +33,8 @@ class PredictionErrorSettings:
     """Control steps between two predictions."""
     quantile: float = 0.999
     """Share of the predictions that a margin covers."""
+    free_way: float = 0.02
+    """Way on which errors belong to the margin itself, and not to its growth [m]."""
     settle: float = 0.0
     """Time at the start of an episode that is left out [s]; 0 to count an estimate that has not settled."""
 
@@ -45,25 +49,34 @@ class PredictionErrorSettings:
 
 @dataclass(frozen=True, eq=False)
 class PredictionError:
-    """By how much obstacle points were nearer to an obstacle than predicted, by time ahead."""
+    """By how much obstacle points were nearer to an obstacle, and motors faster, than predicted."""
 
     times: FloatArray
     """Times ahead (J + 1,) [s], from 0: the estimation error."""
     shortfall: FloatArray
     """Quantile over predictions of the largest shortfall over obstacles (J + 1, points) [m]."""
+    margins: FloatArray
+    """Quantile of the largest shortfall on a way of at most `free_way`, and not below 0 (points,) [m]."""
+    growth: FloatArray
+    """Share of the way that a point goes by which it falls short of its margin at most, as the quantile over
+    predictions of the largest share at all times ahead (points,) [m/m]."""
+    excess_speed: float
+    """Quantile over predictions and motors of the speed beyond the one predicted for one control period
+    ahead, as a share of its limit."""
+    free_way: float
+    """Way on which errors belong to the margin [m]."""
     predictions: int
     """Number of predictions."""
 
     def certificate(self, base: CertificateSettings) -> CertificateSettings:
-        """Settings whose margins cover the shortfall: at time 0, and a line above it from there on."""
-        margins = np.maximum(self.shortfall[0], 0.0)
-        beyond = np.maximum(self.shortfall[1:] - margins, 0.0).max(axis=1)
-        growth = float((beyond / self.times[1:]).max(initial=0.0))
+        """Settings whose margins and speed limits cover the errors."""
+        share = max(0.0, 1.0 - max(0.0, self.excess_speed))
         return replace(
             base,
-            margins=tuple(margins.tolist()),
-            growth=growth,
-            largest_growth=float(beyond.max(initial=0.0)),
+            margins=tuple(np.round(self.margins, 4).tolist()),
+            growth=tuple(np.round(self.growth, 4).tolist()),
+            free_way=self.free_way,
+            speed_factor=round(share, 3),
         )
 
 
@@ -97,19 +110,26 @@ def measure_prediction_error(
     recorder = _Recorder(controller)
     period = plant.control_period
     ahead, first = round(settings.horizon / period), round(settings.settle / period)
-    shortfalls = []
+    found = []
     for task in tasks:
         episode = run_episode(plant, recorder, task, duration)
-        true = _distances(robot, np.vstack((episode.q, episode.final_q)))
         starts = np.arange(first, len(episode) - ahead + 1, settings.stride)
         if len(starts) == 0:
             raise SettingsError(f"episodes of {duration:g} s leave no room to predict {settings.horizon:g} s")
-        shortfalls.append(_shortfall(model, recorder, episode.applied_torque, true, starts, ahead, period))
-    found = np.concatenate(shortfalls)
-    order = np.sort(found, axis=0)
-    rank = min(len(order) - 1, int(np.ceil(settings.quantile * len(order))) - 1)
+        found.append(_predict(robot, model, recorder, episode, starts, ahead))
+    shortfall, way, speed = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    by_time = _quantile(shortfall, settings.quantile)
+    near = np.where(way <= settings.free_way, shortfall, -np.inf).max(axis=1)
+    margins = np.maximum(_quantile(near, settings.quantile), 0.0)
+    share = np.maximum(shortfall - margins, 0.0) / np.maximum(way - settings.free_way, settings.free_way)
     return PredictionError(
-        np.asarray(period * np.arange(ahead + 1), dtype=np.float64), order[rank], len(order)
+        times=np.asarray(period * np.arange(ahead + 1), dtype=np.float64),
+        shortfall=by_time,
+        margins=margins,
+        growth=_quantile(share.max(axis=1), settings.quantile),
+        excess_speed=float(_quantile(speed.ravel(), settings.quantile)),
+        free_way=settings.free_way,
+        predictions=len(shortfall),
     )
 
 
@@ -138,29 +158,50 @@ class _Recorder:
         return torque
 
 
-def _distances(robot: Robot, q: FloatArray) -> FloatArray:
-    """Distances (B, points, obstacles) [m] at joint positions (B, n)."""
+def _quantile(values: FloatArray, share: float) -> FloatArray:
+    """Smallest value that at least so many of the first axis do not exceed."""
+    order = np.sort(values, axis=0)
+    return np.asarray(order[max(0, math.ceil(share * len(order)) - 1)])
+
+
+def _points(robot: Robot, q: FloatArray) -> FloatArray:
+    """Obstacle points (B, points, 3) [m] at joint positions (B, n)."""
     plane = PlanarStatics(YawChain.from_robot(robot).parameters)
-    points = plane.positions(q[:, 0], plane.angles(q[:, 1:]))
+    return plane.positions(q[:, 0], plane.angles(q[:, 1:]))
+
+
+def _distances(robot: Robot, points: FloatArray) -> FloatArray:
+    """Distances (B, points, obstacles) [m]."""
     return np.stack([obstacle.distance(points) for obstacle in robot.obstacles], axis=-1)
 
 
-def _shortfall(
-    model: Robot,
-    recorder: _Recorder,
-    torque: FloatArray,
-    true: FloatArray,
-    starts: np.ndarray,
-    ahead: int,
-    period: float,
-) -> FloatArray:
-    """Predicted less true distance, the largest over obstacles (starts, ahead + 1, points) [m]."""
+def _predict(
+    robot: Robot, model: Robot, recorder: _Recorder, episode: Episode, starts: IntArray, ahead: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """What predictions have missed.
+
+    Returns:
+        Predicted less true distance, the largest over obstacles (starts, ahead + 1, points) [m]; predicted
+        way of each point (starts, ahead + 1, points) [m]; true less predicted speed of motors after one
+        control period, as a share of the limit (starts, m).
+    """
     chain, n = YawChain.from_robot(model), model.n_joints
+    period, torque = episode.control_period, episode.applied_torque
+    true = _distances(robot, _points(robot, np.vstack((episode.q, episode.final_q))))
+    speeds = np.abs(np.vstack((episode.dq, episode.final_dq))[:, robot.actuated])
     groups = np.round(np.array(recorder.scales)[starts] / _SCALE_STEP).astype(int)
     x = np.array(recorder.states)[starts]
-    found = np.empty((len(starts), ahead + 1, true.shape[1]))
+    shape = len(starts), ahead + 1, true.shape[1]
+    shortfall, way, excess = np.empty(shape), np.zeros(shape), np.empty((len(starts), robot.n_actuated))
+    before = _points(model, x[:, :n])
     for j in range(ahead + 1):
-        found[:, j] = (_distances(model, x[:, :n]) - true[starts + j]).max(axis=-1)
+        points = _points(model, x[:, :n])
+        shortfall[:, j] = (_distances(model, points) - true[starts + j]).max(axis=-1)
+        way[:, j] = way[:, max(j - 1, 0)] + np.linalg.norm(points - before, axis=-1)
+        if j == 1:
+            predicted = np.abs(x[:, n + model.actuated])
+            excess = (speeds[starts + 1] - predicted) / robot.velocity_limits[robot.actuated]
+        before = points
         if j == ahead:
             break
         for group in np.unique(groups):
@@ -169,4 +210,4 @@ def _shortfall(
             x[of], _ = softened.step_many(
                 x[of], torque[starts[of] + j], period, scheme="radau", substeps=1, threads=1
             )
-    return found
+    return shortfall, way, excess

@@ -14,44 +14,61 @@ from ampc.solvers.nonlinear_mpc_settings import GridSettings
 from ampc.solvers.optimal_control import OptimalControlProblem
 from ampc.solvers.real_time_iteration_library import CRti, Layout, c_problem, load_solver
 
+MOST_SHAPES = 64
+"""``RTI_STOP_SHAPES`` of src/rti_stop.h."""
 _TOLERANCE = 1e-4
 """Of the integrator's last correction, relative to velocities; its error is about the square."""
 
 
 @dataclass(frozen=True, eq=False)
 class BrakeLaw:
-    """Torque against gravity, less ``damping @ dq``; motors that have become slow are held where they are."""
+    """Torque against gravity, less feedback of velocities and of what bends the links; slow motors are held.
 
+    Gains are given for some shapes, which differ in the positions of the third and further motors; in between
+    they are interpolated. What the torque before was away from the brake's own fades out.
+    """
+
+    shapes: FloatArray
+    """Positions of the motors (S, m) [rad]."""
     damping: FloatArray
-    """(m, n) [N m s/rad]."""
+    """(S, m, n) [N m s/rad]; of a motor that turns the yaw joint per inertia about it."""
+    relief: FloatArray
+    """Torque per force that moves a joint without a motor, that of spring and gravity together (S, m, n)."""
     stiffness: FloatArray
-    """Of the motors (m,) [N m/rad]."""
+    """Of motors that are held (S, m) [N m/rad]."""
     stopped: float
     """Speed of all motors below which they are held [rad/s]."""
+    fade: float
+    """Time constant of taking over [s]."""
+    frequency: float
+    """Lowest of an arm whose motors are held [rad/s]."""
 
 
 @dataclass(frozen=True, eq=False)
 class StopLimits:
-    """What has to hold along a stop, in the columns of `Layout`."""
+    """What has to hold along a stop, in the columns of `Layout`.
+
+    A limit that the first state is beyond is replaced by what it is there: it must not get worse.
+    """
 
     lower: FloatArray
     """At all nodes (L,)."""
     upper: FloatArray
     """At all nodes (L,)."""
-    first_lower: FloatArray
-    """At the node that the first step ends in (L,)."""
-    first_upper: FloatArray
-    """At the same node (L,)."""
-    last_lower: FloatArray
-    """At the last node (L,)."""
-    last_upper: FloatArray
-    """At the last node (L,)."""
+    braking: FloatArray
+    """Factors on them where the brake has acted (L,)."""
     growth: FloatArray
-    """By which lower limits rise with the time from now (L,) [1/s]."""
-    largest_growth: FloatArray
-    """By how much they rise at most (L,)."""
+    """By which lower limits of distances rise with the way that the point has gone (L,) [m/m]."""
+    free_way: float
+    """Way that does not count in this [m]."""
+    largest_growth: float
+    """By how much they rise at most [m]."""
     unit: FloatArray
     """Excess that counts as 1 (L,); infinite for what is not limited."""
+    rest_speed: float
+    """Of all joints at rest [rad/s]."""
+    speed_unit: float
+    """Excess over it that counts as 1 [rad/s]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +77,18 @@ class Stop:
 
     excess: float
     """Largest excess over a limit, in its unit; negative: what is left of it. Infinite without a result."""
+    beyond: float
+    """The same of the state that it begins with, where no limit is asked for."""
     node: int
-    """Where that is."""
+    """Where the largest excess is."""
     column: int
-    """Which limit that is, a column of `Layout`."""
+    """Which limit that is, a column of `Layout`; -1: that the arm comes to rest."""
     x: FloatArray
-    """States (K + 1, 2n)."""
+    """States until rest (K + 1, 2n)."""
     u: FloatArray
-    """Torques (K, m), the given ones first [N m]."""
+    """Torques until rest (K, m), the given ones first [N m]."""
+    offset: FloatArray
+    """By how much the brake's torque will differ from its own after the first step (m,) [N m]."""
 
     @property
     def safe(self) -> bool:
@@ -79,24 +100,25 @@ class _CStop(ctypes.Structure):
     """``RtiStop`` of src/rti_stop.h."""
 
     _fields_ = (
-        *((name, c_int) for name in ("steps", "given", "scheme", "holding")),
-        *(
-            (name, c_void_p)
-            for name in ("lengths", "substeps", "torque_limits", "damping", "stiffness", "held")
-        ),
-        ("stopped", c_double),
-        *((name, c_void_p) for name in ("lower", "upper", "unit", "x", "u")),
-        ("worst", c_double),
-        ("worst_node", c_int),
-        ("worst_limit", c_int),
+        *((name, c_int) for name in ("steps", "given", "scheme", "holding", "whole", "shapes")),
+        *((name, c_void_p) for name in ("lengths", "substeps", "torque_limits")),
+        *((name, c_void_p) for name in ("shape", "damping", "relief", "stiffness", "held")),
+        *((name, c_double) for name in ("stopped", "fade")),
+        *((name, c_void_p) for name in ("offset", "next_offset", "lower", "upper", "growth")),
+        *((name, c_double) for name in ("free_way", "largest_growth")),
+        ("unit", c_void_p),
+        *((name, c_double) for name in ("rest_speed", "speed_unit", "frequency")),
+        *((name, c_void_p) for name in ("x", "u")),
+        *((name, c_double) for name in ("worst", "beyond")),
+        *((name, c_int) for name in ("worst_node", "worst_limit", "done")),
     )
 
 
 class StopRollout:
     """Integrates stops in one compiled call each. One for each loop."""
 
-    def __init__(self, problem: OptimalControlProblem, law: BrakeLaw, limits: StopLimits) -> None:
-        """Prepare for a problem, whose limits are looked at.
+    def __init__(self, problem: OptimalControlProblem, law: BrakeLaw) -> None:
+        """Prepare for the limits of a problem.
 
         Raises:
             SolverError: The compiled library is missing, or older than this module.
@@ -115,36 +137,55 @@ class StopRollout:
         self._rti.memory = -(-self._memory.ctypes.data // 64) * 64
         self._n, self._m = problem.n_states, problem.robot.n_actuated
         self._most_substeps = int(problem.substeps.max())
-        self._limits = limits
         self._fixed = {
             "torque_limits": np.ascontiguousarray(problem.torque_limits.T),
+            "shape": np.ascontiguousarray(law.shapes),
             "damping": np.ascontiguousarray(law.damping),
+            "relief": np.ascontiguousarray(law.relief),
             "stiffness": np.ascontiguousarray(law.stiffness),
             "held": np.zeros(self._m),
-            "unit": np.ascontiguousarray(limits.unit),
+            "offset": np.zeros(self._m),
+            "next_offset": np.zeros(self._m),
         }
-        self._stopped = law.stopped
+        self._law = law
 
-    def prepare(self, lengths: FloatArray, substeps: IntArray, scheme: str = "radau") -> "PreparedStop":
-        """Lay out a roll-out of steps (K,) [s], each integrated in so many parts (K,)."""
-        limits, steps = self._limits, len(lengths)
-        times = np.concatenate([[0.0], np.cumsum(lengths)])
-        rise = np.minimum(times[:, None] * limits.growth, limits.largest_growth)
-        lower, upper = limits.lower + rise, np.tile(limits.upper, (steps + 1, 1))
-        lower[1] = np.maximum(lower[1], limits.first_lower)
-        upper[1] = np.minimum(upper[1], limits.first_upper)
-        lower[-1] = np.maximum(lower[-1], limits.last_lower)
-        upper[-1] = np.minimum(upper[-1], limits.last_upper)
+    def prepare(
+        self,
+        lengths: FloatArray,
+        substeps: IntArray,
+        limits: StopLimits,
+        given: int = 0,
+        scheme: str = "radau",
+    ) -> "PreparedStop":
+        """Lay out a roll-out.
+
+        Args:
+            lengths: Of the steps (K,) [s].
+            substeps: In how many parts each is integrated (K,).
+            limits: What has to hold.
+            given: Steps before the brake's.
+            scheme: Integrator.
+        """
+        steps = len(lengths)
+        lower, upper = np.tile(limits.lower, (steps + 1, 1)), np.tile(limits.upper, (steps + 1, 1))
+        lower[given + 1 :] *= limits.braking
+        upper[given + 1 :] *= limits.braking
         arrays: dict[str, np.ndarray[Any, Any]] = {
             "lengths": np.ascontiguousarray(lengths, dtype=np.float64),
             "substeps": np.minimum(substeps, self._most_substeps).astype(np.intc),
             "lower": lower,
             "upper": upper,
+            "growth": np.ascontiguousarray(limits.growth),
+            "unit": np.ascontiguousarray(limits.unit),
             "x": np.zeros((steps + 1, self._n)),
             "u": np.zeros((steps, self._m)),
         }
         c = _CStop()
-        c.steps, c.scheme, c.stopped = steps, SCHEMES[scheme], self._stopped
+        law = self._law
+        c.steps, c.scheme, c.shapes = steps, SCHEMES[scheme], len(law.shapes)
+        c.stopped, c.fade, c.frequency = law.stopped, law.fade, law.frequency
+        c.free_way, c.largest_growth = limits.free_way, limits.largest_growth
+        c.rest_speed, c.speed_unit = limits.rest_speed, limits.speed_unit
         for name, array in (*self._fixed.items(), *arrays.items()):
             setattr(c, name, array.ctypes.data)
         return PreparedStop(c, arrays)
@@ -156,6 +197,8 @@ class StopRollout:
         given: FloatArray,
         stiffness_scale: float = 1.0,
         held: FloatArray | None = None,
+        offset: FloatArray | None = None,
+        whole: bool = False,
     ) -> Stop:
         """Roll out from a state.
 
@@ -165,16 +208,19 @@ class StopRollout:
             given: Torques of the first steps (G, m) [N m]; the brake's follow.
             stiffness_scale: Young's modulus relative to the model's.
             held: Where the motors are held already (m,) [rad]; None where they are not.
+            offset: Of the brake's torque where none is given (m,) [N m]; None for none.
+            whole: Whether to go on to the last step where the arm rests before.
         """
         c, x0 = prepared.c, np.ascontiguousarray(x0, dtype=np.float64)
-        c.given = len(given)
+        c.given, c.whole = len(given), int(whole)
         prepared.arrays["u"][: c.given] = given
         c.holding = int(held is not None)
         if held is not None:
             self._fixed["held"][:] = held
+        self._fixed["offset"][:] = 0.0 if offset is None else offset
         self._call(byref(self._rti), x0.ctypes.data, stiffness_scale, byref(c))
-        arrays = prepared.arrays
-        return Stop(c.worst, c.worst_node, c.worst_limit, arrays["x"], arrays["u"])
+        x, u = prepared.arrays["x"][: c.done + 1], prepared.arrays["u"][: max(1, c.done)]
+        return Stop(c.worst, c.beyond, c.worst_node, c.worst_limit, x, u, self._fixed["next_offset"])
 
 
 @dataclass(frozen=True, eq=False)
