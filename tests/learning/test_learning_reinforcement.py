@@ -1,6 +1,8 @@
 """Agents on many arms: what they leave behind is a policy, and a training can be stopped at any round."""
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -78,6 +80,18 @@ class TestInterface:
         monkeypatch.setattr("ampc.learning.reinforcement.find_spec", lambda name: None)
         with pytest.raises(AmpcError, match=r"pip install 'ampc\[train,rl\]'"):
             require_stable_baselines()
+
+    def test_algorithms_are_listed_without_what_they_need(self):
+        """And those that only imitate do without Gymnasium and stable-baselines3 altogether."""
+        code = (
+            "import sys; sys.modules['gymnasium'] = sys.modules['stable_baselines3'] = None\n"
+            "from ampc.cli.teach import is_lesson\n"
+            "assert 'torch' not in sys.modules\n"
+            "import ampc.learning.lesson\n"
+            "from ampc.learning.algorithms import algorithms\n"
+            "assert len(algorithms()) == 7"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
 
     @pytest.mark.parametrize(("field", "value"), [("steps", 0), ("arms", 0), ("decision_time", -1.0)])
     def test_impossible_experience_is_refused(self, field, value):

@@ -5,14 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
 
 from ampc.control.safety_settings import SafetyFilterSettings
-from ampc.environments.flexible_loops import FlexibleLoops
-from ampc.environments.loops import ManyLoops
-from ampc.environments.rigid_loops import RigidLoops
 from ampc.episodes.collection import collect, tasks_of_episodes
 from ampc.episodes.dataset import Dataset
 from ampc.episodes.flexible_setup import FlexibleSetup
@@ -23,6 +21,9 @@ from ampc.learning.dagger import Teaching
 from ampc.policies.settings import NetworkSettings, flexible_inputs
 from ampc.policies.spec import InputSettings, PolicySpec
 from ampc.tasks import Task
+
+if TYPE_CHECKING:
+    from ampc.environments.loops import ManyLoops
 
 DEMONSTRATIONS = "demonstrations"
 """Folder of the expert's episodes, inside that of the lesson."""
@@ -73,12 +74,16 @@ class Lesson:
         )
         return collect(self._setup, self.teaching.tasks, settings, folder / DEMONSTRATIONS, console)
 
-    def arms(self, count: int, filtered: bool = False) -> ManyLoops:
+    def arms(self, count: int, filtered: bool = False) -> "ManyLoops":
         """Arms that are driven side by side, each behind a safety filter if asked to.
 
         Raises:
             SettingsError: There is no safety filter for this arm.
         """
+        # Gymnasium is needed only where there is something to drive.
+        from ampc.environments.flexible_loops import FlexibleLoops
+        from ampc.environments.rigid_loops import RigidLoops
+
         setup = self._setup
         if isinstance(setup, FlexibleSetup):
             return FlexibleLoops(setup, count, safety=SafetyFilterSettings() if filtered else None)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -90,7 +91,9 @@ def agents(quick: bool) -> dict[str, Cell]:
             shown = found[f"{CLONED} {seed}"] if name in IMITATING else None
             cell = kind(seed, shown=shown, duration=0.4 if quick else DURATION)
             cost = PENALTY if name == PENALISED else 0.0
-            own = replace(cell.settings, experience=replace(experience, violation_penalty=cost))  # type: ignore[attr-defined]
+            own: Any = replace(cell.settings, experience=replace(experience, violation_penalty=cost))  # type: ignore[attr-defined]
+            if quick and name != PPO:
+                own = replace(own, sac=replace(own.sac, learning_starts=40))
             found[f"{name} {seed}"] = replace(cell, settings=own)  # type: ignore[call-arg]
     return found
 
