@@ -29,6 +29,7 @@ from ampc.cli.options import (
     Simulate,
     Train,
 )
+from ampc.cli.safety import Certify, Margins, certify, margins
 from ampc.cli.simulate import simulate
 from ampc.cli.teach import is_lesson, teach
 from ampc.errors import AmpcError
@@ -47,6 +48,8 @@ VERBS: dict[str, tuple[type[Any], Callable[..., int]]] = {
     "export": (Export, verbs.export),
     "evaluate": (Evaluate, verbs.evaluate),
     "report": (Report, verbs.report),
+    "certify": (Certify, certify),
+    "margins": (Margins, margins),
     "dataset": (Dataset, verbs.dataset),
     "bench": (Bench, verbs.bench),
     "reproduce": (Reproduce, verbs.reproduce),

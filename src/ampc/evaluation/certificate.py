@@ -47,6 +47,8 @@ class Certificate:
     """Upper bound on the probability of a failure, valid although the number of episodes was not fixed."""
     confidence: float
     """1 - delta."""
+    look_delta: float = 1.0
+    """Share of delta that the look took which ended the trial."""
 
     def __str__(self) -> str:
         return (
@@ -140,7 +142,7 @@ def certify(goal: CertificateGoal, run: Callable[[int], Sequence[bool]], multipl
             verdict = "certified"
         elif lower_bound(k, n, look.delta) > goal.epsilon:
             verdict = "refuted"
-        certificate = Certificate(verdict, n, k, bound, confidence)
+        certificate = Certificate(verdict, n, k, bound, confidence, look.delta)
         if verdict != "undecided":
             break
     return certificate

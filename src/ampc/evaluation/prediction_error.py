@@ -80,6 +80,25 @@ class PredictionError:
         )
 
 
+def combine(errors: Sequence[PredictionError]) -> PredictionError:
+    """What covers several measurements: the largest of each figure.
+
+    Raises:
+        SettingsError: There are none, or they do not belong together.
+    """
+    if not errors or any(each.shortfall.shape != errors[0].shortfall.shape for each in errors):
+        raise SettingsError("prediction errors can be combined where they have the same points and times")
+    return PredictionError(
+        times=errors[0].times,
+        shortfall=np.max([each.shortfall for each in errors], axis=0),
+        margins=np.max([each.margins for each in errors], axis=0),
+        growth=np.max([each.growth for each in errors], axis=0),
+        excess_speed=max(each.excess_speed for each in errors),
+        free_way=max(each.free_way for each in errors),
+        predictions=sum(each.predictions for each in errors),
+    )
+
+
 def measure_prediction_error(
     plant: Plant,
     robot: Robot,
