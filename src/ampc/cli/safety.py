@@ -121,8 +121,8 @@ def certify(options: Certify, console: Console) -> int:
     )
     settings = dataclasses.asdict(options)
     facts = ", ".join(f"{name} {value}" for name, value in settings.items() if name not in ("out", "workers"))
-    console.print(str(found), highlight=False)
-    console.print(f"({facts})", style="dim", highlight=False)
+    console.print(str(found), highlight=False, soft_wrap=True)
+    console.print(f"({facts})", style="dim", highlight=False, soft_wrap=True)
     (options.out / "certificate.txt").write_text(f"{controller.name}\n{found}\n({facts})\n", encoding="utf-8")
     return int(found.violations.verdict != "certified")
 
