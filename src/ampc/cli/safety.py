@@ -139,7 +139,7 @@ def margins(options: Margins, console: Console) -> int:
     if options.out.suffix != ".json":
         raise SettingsError(f"--out {options.out}: give a file that ends in .json")
     base = _setup(options.robot, options.plant, None)
-    table = Table("proposer", "predictions", "margins [mm]", "growth [mm/m]", "speed [%]")
+    table = Table("proposer", "stiffness", "predictions", "margins [mm]", "growth [mm/m]", "speed [%]")
     found = []
     for proposer in options.proposers:
         plant, controller = dataclasses.replace(base, proposer=proposer).build()
