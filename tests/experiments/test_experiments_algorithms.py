@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 
 from ampc.episodes.flexible_setup import FlexibleSetup
+from ampc.experiments.agents.base import AgentPolicy, curve_of
+from ampc.experiments.agents.gail import GAILPolicy
+from ampc.experiments.agents.results import budget_rows
+from ampc.experiments.agents.sac import SACPolicy
 from ampc.experiments.cell import Store, run_cell
 from ampc.experiments.code import sources_of
 from ampc.experiments.flexible import algorithms
-from ampc.experiments.flexible.agents.base import AgentPolicy, curve_of
-from ampc.experiments.flexible.agents.gail import GAILPolicy
-from ampc.experiments.flexible.agents.sac import SACPolicy
+from ampc.experiments.flexible.policies import teaching
 from ampc.experiments.flexible.trial import Contestant, FlexibleTasks, FlexibleTrial
+from ampc.experiments.rigid import algorithms as rigid
+from ampc.experiments.rigid.protocol import group_of
 from ampc.experiments.study import studies_of
 from ampc.learning.algorithms import sac
 from ampc.learning.reinforcement.agent_settings import SACSettings
@@ -76,7 +80,7 @@ def test_imitators_imitate_the_same_demonstrations():
 
 def test_an_agent_depends_on_the_code_of_its_own_algorithm():
     names = {
-        name: {path.name for path in sources_of(f"ampc.experiments.flexible.agents.{name}")}
+        name: {path.name for path in sources_of(f"ampc.experiments.agents.{name}")}
         for name in ("sac", "gail")
     }
     assert {"sac.py", "rounds.py", "driving.py"} <= names["sac"]
@@ -117,7 +121,7 @@ def test_an_agent_drives_and_is_filtered(tmp_path):
     store = Store(tmp_path)
     experience = ExperienceSettings(100, arms=2, evaluate_every=1, evaluation_tasks=1)
     settings = sac.Settings(experience, SACSettings(learning_starts=8), NetworkShape(32, 1))
-    cell = SACPolicy(0, duration=0.2, settings=settings)
+    cell = SACPolicy(teaching(0, duration=0.2), 0, settings=settings)
     assert run_cell(("agent", cell, store))[1] is None
     assert store.values(cell)["control steps"] == 100
     assert len(store.values(cell)["curve"]) == 1
@@ -136,5 +140,26 @@ def test_a_curve_has_the_rounds_that_were_judged(tmp_path: Path):
 
 
 def test_cells_differ_by_their_settings():
-    assert SACPolicy(0).key != SACPolicy(1).key
-    assert SACPolicy(0).key != GAILPolicy(0).key
+    assert SACPolicy(teaching(0), 0).key != SACPolicy(teaching(0), 1).key
+    assert SACPolicy(teaching(0), 0).key != GAILPolicy(teaching(0), 0).key
+
+
+class TestRigid:
+    def test_the_study_is_found_by_its_name(self):
+        assert studies_of("rigid")["algorithms"] is rigid.STUDY
+
+    def test_who_imitates_has_the_demonstrations_of_the_clone(self):
+        cells = rigid.cells(quick=False)
+        methods = {group_of(name) for name in cells}
+        assert methods == {"mpc", "BC", "DAgger", "GAIL", "AIRL", "density", "SAC", "PPO"}
+        for seed in (0, 1, 2):
+            clone = cells[f"BC seed {seed}"].policy
+            assert {cells[f"{name} seed {seed}"].policy.shown for name in rigid.IMITATING} == {
+                clone.demonstrations
+            }
+        assert len({cell.sets for cell in cells.values()}) == 1
+
+    def test_labels_are_counted_where_they_are_used(self, tmp_path):
+        cells = {name: cell.policy for name, cell in rigid.cells(quick=False).items() if cell.policy}
+        rows = {row["policy"]: row["labels of the expert"] for row in budget_rows(cells, Imagined(tmp_path))}
+        assert (rows["GAIL seed 0"], rows["SAC seed 0"]) == (75_000, 0)

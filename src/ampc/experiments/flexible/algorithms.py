@@ -18,16 +18,17 @@ from ampc.evaluation.statistics import (
     mean,
     quantile,
 )
+from ampc.experiments.agents.airl import AIRLPolicy
+from ampc.experiments.agents.base import AgentPolicy
+from ampc.experiments.agents.density import DensityPolicy
+from ampc.experiments.agents.gail import GAILPolicy
+from ampc.experiments.agents.ppo import PPOPolicy
+from ampc.experiments.agents.results import budget_rows, draw_curves
+from ampc.experiments.agents.sac import SACPolicy
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.flexible import expert
-from ampc.experiments.flexible.agents.airl import AIRLPolicy
-from ampc.experiments.flexible.agents.base import AgentPolicy
-from ampc.experiments.flexible.agents.density import DensityPolicy
-from ampc.experiments.flexible.agents.gail import GAILPolicy
-from ampc.experiments.flexible.agents.ppo import PPOPolicy
-from ampc.experiments.flexible.agents.sac import SACPolicy
 from ampc.experiments.flexible.distillation import CLONED, EXPERT, TAUGHT, policies
-from ampc.experiments.flexible.policies import DURATION
+from ampc.experiments.flexible.policies import DURATION, teaching
 from ampc.experiments.flexible.protocol import EVALUATION_SEED as SEED
 from ampc.experiments.flexible.protocol import PLANTS, REGIONS, Episode, column, episodes_of, interval
 from ampc.experiments.flexible.trial import Contestant, FlexibleTasks, FlexibleTrial
@@ -44,6 +45,8 @@ IMITATING: dict[str, type[AgentPolicy]] = {"GAIL": GAILPolicy, "AIRL": AIRLPolic
 DRIVING: dict[str, type[AgentPolicy]] = {SAC: SACPolicy, PPO: PPOPolicy, PENALISED: SACPolicy}
 PENALTY = 1.0
 """Cost of a control step inside an obstacle, for the agent that is penalised [m of distance]."""
+FIRST_ROUND = "rounds/0/dataset"
+"""Demonstrations in the folder of a policy that was cloned from them."""
 FILTERED = (TAUGHT, SAC, PPO)
 """Whose policies are also compared behind the safety filter."""
 BEHIND = " + filter"
@@ -89,7 +92,8 @@ def agents(quick: bool) -> dict[str, Cell]:
     for seed in seeds:
         for name, kind in (IMITATING | DRIVING).items():
             shown = found[f"{CLONED} {seed}"] if name in IMITATING else None
-            cell = kind(seed, shown=shown, duration=0.4 if quick else DURATION)
+            lessons = teaching(seed, duration=0.4 if quick else DURATION)
+            cell = kind(lessons, seed, shown=shown, shown_at=FIRST_ROUND)
             cost = PENALTY if name == PENALISED else 0.0
             own: Any = replace(cell.settings, experience=replace(experience, violation_penalty=cost))  # type: ignore[attr-defined]
             if quick and name != PPO:
@@ -151,14 +155,20 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
         }
         accuracy.append(labels | _distance_columns(last, bootstrap) | early)
         limits.append(labels | _limit_columns(seeds, bootstrap))
+    learned = _agents_in(cells)
+    agents_of: dict[str, list[Cell]] = {}
+    for name, cell in learned.items():
+        agents_of.setdefault(algorithm_in(name), []).append(cell)
     tables: dict[str, Sequence[Row]] = {
         "accuracy": accuracy,
         "limits": limits,
         "ratios": _ratios(distances, kinds),
-        "budget": _budget(cells, store),
+        "budget": budget_rows(learned, store),
         "published": PUBLISHED,
     }
-    return Findings(tables, {"distances": _boxes(distances, kinds), "learning": _curves(cells, store)}, NOTES)
+    return Findings(
+        tables, {"distances": _boxes(distances, kinds), "learning": draw_curves(agents_of, store)}, NOTES
+    )
 
 
 def _trials(cells: Mapping[str, Cell]) -> dict[tuple[str, str, str], list[FlexibleTrial]]:
@@ -231,24 +241,6 @@ def _agents_in(cells: Mapping[str, Cell]) -> dict[str, Cell]:
     return found
 
 
-def _budget(cells: Mapping[str, Cell], store: Store) -> list[Row]:
-    """What each policy was given, and how long it took; demonstrations are counted where they are used."""
-    rows: list[Row] = []
-    for name, cell in _agents_in(cells).items():
-        values = store.values(cell)
-        shown = getattr(cell, "shown", None)
-        labels = store.values(shown)["labels"] if shown is not None else values.get("labels", 0)
-        rows.append(
-            {
-                "policy": name,
-                "labels of the expert": labels,
-                "control steps driven alone": values.get("control steps", 0),
-                "one process [min]": store.seconds(cell) / 60.0,
-            }
-        )
-    return rows
-
-
 def _boxes(distances: Mapping[tuple[str, str, str], FloatArray], kinds: Sequence[str]) -> bytes:
     """Median and middle 90 % of the final distances, all seeds together."""
     panels = []
@@ -261,21 +253,6 @@ def _boxes(distances: Mapping[tuple[str, str, str], FloatArray], kinds: Sequence
         title = f"{plant}, {region}"
         panels.append(Panel(title, {"": points}, "final distance [cm]", log_y=True, marks={"1 cm": 1.0}))
     return draw_panels(panels, 1, share_y=True)
-
-
-def _curves(cells: Mapping[str, Cell], store: Store) -> bytes:
-    """Median distance of the policy so far against the control steps driven, on tasks for that alone."""
-    curves: dict[str, dict[float, list[float]]] = {}
-    for name, cell in _agents_in(cells).items():
-        for row in store.values(cell).get("curve", ()):
-            places = curves.setdefault(algorithm_in(name), {})
-            places.setdefault(row["steps"], []).append(100.0 * row["judged distance"])
-    series: dict[str, dict[float | str, Point]] = {
-        name: {steps: (float(np.mean(found)), min(found), max(found)) for steps, found in places.items()}
-        for name, places in curves.items()
-    }
-    panel = Panel("", series, "median final distance [cm]", "control steps driven", log_y=True)
-    return draw_panels([panel], 1)
 
 
 NOTES = (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ampc.experiments.flexible.agents.base import AgentPolicy
+from ampc.experiments.agents.base import AgentPolicy
 from ampc.learning.algorithms import sac
 from ampc.learning.lesson import Lesson
 from ampc.policies.policy import Policy

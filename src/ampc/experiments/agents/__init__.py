@@ -1,4 +1,4 @@
-"""Policies of the arm with flexible links that learn by driving, as cells; a module for each algorithm.
+"""Policies that learn by driving, as cells; a module for each algorithm.
 
 A cell depends on the code of its own algorithm alone: who changes GAIL does not have to run SAC again.
 """

@@ -2,35 +2,35 @@
 
 import csv
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from ampc.experiments.cell import Cell, Store
-from ampc.experiments.flexible.files import POLICY_FILE
-from ampc.experiments.flexible.policies import DURATION, teaching
 from ampc.export.onnx import export_onnx
+from ampc.learning.dagger import Teaching
 from ampc.learning.lesson import Lesson
 from ampc.policies.policy import Policy
 
-FIRST_ROUND = Path("rounds/0/dataset")
-"""The demonstrations in the folder of a policy that was taught by DAgger or behaviour cloning."""
+POLICY_FILE = "policy.onnx"
 
 
 @dataclass(frozen=True)
 class AgentPolicy(Cell):
-    """A policy that has learned by driving."""
+    """A policy that has learned by driving; it lies in ``policy.onnx`` of the cell's folder."""
 
+    teaching: Teaching
+    """Robot, plant and expert; tasks; seed, regions and length of the episodes."""
     seed: int
-    """Seed of its tasks, weights, batches and exploration."""
+    """Seed of weights, batches and exploration."""
     demonstrations: int = 100
     """Episodes of the tasks' seed that it does not drive, since they were demonstrated to it or to others."""
     shown: Cell | None = None
-    """The cell whose first round are the demonstrations that it imitates; None where it imitates nothing."""
-    duration: float = DURATION
-    """Length of the episodes [s]."""
+    """The cell with the demonstrations that it imitates; None where it imitates nothing."""
+    shown_at: str = "dataset"
+    """Where they lie in the folder of that cell."""
 
     @abstractmethod
     def learn(self, lesson: Lesson, folder: Path, console: Console) -> Policy:
@@ -38,8 +38,9 @@ class AgentPolicy(Cell):
 
     def run(self, folder: Path, store: Store) -> dict[str, Any]:
         """Learn and export; a run that was killed goes on."""
-        given = None if self.shown is None else store.folder(self.shown) / FIRST_ROUND
-        lesson = Lesson(teaching(self.seed, duration=self.duration), self.demonstrations, self.seed, given)
+        given = None if self.shown is None else store.folder(self.shown) / self.shown_at
+        alone = replace(self.teaching, collection=replace(self.teaching.collection, workers=1))
+        lesson = Lesson(alone, self.demonstrations, self.seed, given)
         policy = self.learn(lesson, folder, Console(quiet=True))
         export_onnx(policy, folder / POLICY_FILE)
         steps = policy.spec.training["control_steps"]

@@ -1,0 +1,60 @@
+"""What studies show of agents besides their distances: budgets and learning curves."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ampc.experiments.cell import Cell, Store
+from ampc.experiments.study import Row
+from ampc.learning.dagger_settings import DaggerSettings
+from ampc.report.studies import Panel, Point, draw_panels
+
+
+def budget_rows(policies: Mapping[str, Cell], store: Store) -> list[Row]:
+    """What each policy was given, and how long it took; demonstrations are counted where they are used."""
+    rows: list[Row] = []
+    for name, cell in policies.items():
+        values = store.values(cell)
+        rows.append(
+            {
+                "policy": name,
+                "labels of the expert": _labels_of(cell, store),
+                "control steps driven alone": values.get("control steps", 0),
+                "one process [min]": store.seconds(cell) / 60.0,
+            }
+        )
+    return rows
+
+
+def _labels_of(cell: Cell, store: Store) -> int:
+    """Labels that a policy was given: those of its demonstrations, or at most those of its rounds."""
+    values = store.values(cell)
+    if "labels" in values:
+        return int(values["labels"])
+    for name in ("shown", "demonstrations"):
+        if isinstance(given := getattr(cell, name, None), Cell):
+            return int(store.values(given)["labels"])
+    rounds = getattr(cell, "dagger", None)
+    return rounds.labels if isinstance(rounds, DaggerSettings) else 0
+
+
+def draw_curves(agents: Mapping[str, list[Cell]], store: Store) -> bytes:
+    """Median distance of the policy so far against the control steps driven, on tasks for that alone.
+
+    Args:
+        agents: Policies that differ by their seed alone, by the name of the method; those that have no curve
+            are left out.
+        store: Where they are.
+    """
+    series: dict[str, dict[float | str, Point]] = {}
+    for name, cells in agents.items():
+        places: dict[float, list[float]] = {}
+        for cell in cells:
+            for row in store.values(cell).get("curve", ()):
+                places.setdefault(row["steps"], []).append(100.0 * row["judged distance"])
+        if places:
+            series[name] = {
+                steps: (float(np.mean(found)), min(found), max(found)) for steps, found in places.items()
+            }
+    label = "median final distance [cm]"
+    return draw_panels([Panel("", series, label, "control steps driven", log_y=True)], 1)
