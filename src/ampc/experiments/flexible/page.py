@@ -15,7 +15,6 @@ from ampc.experiments.flexible.trial import FlexibleTasks
 from ampc.experiments.study import Findings, Row, Value
 from ampc.report.data import Column, ErrorCurves, Headline, ReportData, Table, TaskTrace
 from ampc.report.html import write_report
-from ampc.report.video import VideoSettings
 from ampc.robots import Robot
 
 NAMES = (EXPERT, TAUGHT)
@@ -54,8 +53,8 @@ def write_page(
         title=f"{robot.name}: nonlinear MPC and the network that imitates it",
         summary=(
             "The network was taught by demonstrations of the nonlinear MPC and by its answers in states that"
-            " the network itself came to. Both act on what one estimator makes of noisy sensors. Film, errors"
-            " and torques are those of one task with a random goal and one with a goal near the wall."
+            " the network itself came to. Both act on what one estimator makes of noisy sensors. Errors over"
+            " time are those of one task in each region, film and torques those of the one near the wall."
         ),
         facts=facts,
         expert=EXPERT,
@@ -72,15 +71,12 @@ def write_page(
             )
             for k, region in enumerate(REGIONS)
         ),
-        traces=tuple(
-            _trace(robot, {name: found[k] for name, found in episodes.items()})
-            for k in reversed(range(len(REGIONS)))
-        ),
+        traces=(_trace(robot, {name: found[-1] for name, found in episodes.items()}),),
         robot=robot,
         step_times=steps,
         sections=("comparison", "errors", "video", "torques", "latency"),
     )
-    return write_report(data, path, VideoSettings(duration=3.0))
+    return write_report(data, path)
 
 
 def _headlines(findings: Findings, steps: Mapping[str, np.ndarray]) -> tuple[Headline, ...]:
