@@ -162,7 +162,7 @@ class TestMemory:
         pytest.importorskip("stable_baselines3")
         from gymnasium.spaces import Box
 
-        from ampc.learning.reinforcement.adversarial import RewardedBuffer
+        from ampc.learning.reinforcement.memory import RewardedBuffer
 
         buffer = RewardedBuffer(
             20, Box(-np.inf, np.inf, (FEATURES,)), Box(-1.0, 1.0, (ACTIONS,)), "cpu", n_envs=2
@@ -183,6 +183,19 @@ class TestMemory:
         recent = buffer.recent(200, 4)
         assert set(recent.features[:, 0].tolist()) == {9.0, 10.0, 11.0, 12.0}
         torch.testing.assert_close(recent.following, recent.features + 1.0)
+
+    def test_half_of_what_is_given_is_in_a_mirror(self, buffer):
+        buffer._mirror = torch.tensor([1.0, -1.0, 1.0, 1.0]), torch.tensor([-1.0, 1.0])
+        torch.manual_seed(0)
+        found = buffer.sample(400)
+        seen = found.observations[:, 1] < 0.0
+        assert 0.4 < float(seen.float().mean()) < 0.6
+        assert torch.equal(seen, found.next_observations[:, 1] < 0.0)
+        assert torch.equal(seen, found.actions[:, 0] < 0.0)
+        assert (found.observations[:, [0, 2, 3]] > 0.0).all()
+        assert (found.actions[:, 1] > 0.0).all()
+        expected = found.observations[:, 0] + 10.0 * found.actions[:, 0]
+        torch.testing.assert_close(found.rewards[:, 0], expected)
 
     def test_more_than_there_are_is_all(self, buffer):
         assert set(buffer.recent(500, 1000).features[:, 0].tolist()) == set(range(3, 13))

@@ -4,25 +4,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
 from stable_baselines3 import SAC
-from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.distributions import SquashedDiagGaussianDistribution
-from stable_baselines3.common.type_aliases import ReplayBufferSamples
-from stable_baselines3.common.vec_env import VecNormalize
 from torch import Tensor
 
 from ampc.arrays import FloatArray
 from ampc.learning.lesson import Lesson
-from ampc.learning.reinforcement.agents import Agent, Replay
+from ampc.learning.reinforcement.agents import Agent
 from ampc.learning.reinforcement.arms_env import ArmsEnv
 from ampc.learning.reinforcement.demonstrations import Demonstrations
 from ampc.learning.reinforcement.discriminator import Discriminator, DiscriminatorTrainer, Steps
 from ampc.learning.reinforcement.discriminator_settings import DiscriminatorSettings
 from ampc.learning.reinforcement.driving import train_sac
+from ampc.learning.reinforcement.memory import RewardedBuffer
 from ampc.learning.reinforcement.rounds import Between, Part
 from ampc.policies.policy import Policy
 
@@ -31,28 +27,6 @@ MakeDiscriminator = Callable[[FloatArray, FloatArray, int], Discriminator]
 
 _EDGE = 0.999
 """Actions are cut to this before the density of a squashed Gaussian is taken, which is infinite at 1."""
-
-
-class RewardedBuffer(ReplayBuffer):
-    """A memory without rewards: they are what the discriminator says when a step is remembered."""
-
-    reward_of: Callable[[Steps], Tensor]
-    """Rewards (B,) of steps."""
-
-    def _get_samples(self, batch_inds: NDArray[Any], env: VecNormalize | None = None) -> ReplayBufferSamples:
-        found = super()._get_samples(batch_inds, env)
-        steps = Steps(found.observations, found.actions, found.next_observations)
-        with torch.no_grad():
-            return found._replace(rewards=self.reward_of(steps)[:, None])
-
-    def recent(self, count: int, rows: int) -> Steps:
-        """Steps (count,) drawn from the last rows of the memory, a row being a step of every arm."""
-        stored = self.buffer_size if self.full else self.pos
-        back = np.random.randint(1, min(rows, stored) + 1, size=count)  # noqa: NPY002 - as the base class
-        row = (self.pos - back) % self.buffer_size
-        arm = np.random.randint(0, self.n_envs, size=count)  # noqa: NPY002
-        names = ("observations", "actions", "next_observations")
-        return Steps(*(self.to_torch(getattr(self, name)[row, arm]) for name in names))
 
 
 def learn_against(
@@ -109,7 +83,7 @@ def learn_against(
         settings,
         folder,
         console,
-        replay=Replay(RewardedBuffer),
+        memory=RewardedBuffer,
         prepare=prepare,
         given=shown.digest,
     )

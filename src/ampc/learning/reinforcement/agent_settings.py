@@ -24,6 +24,8 @@ class SACSettings:
     """Discount from one action to the next: a second at 20 ms an action."""
     tau: float = 0.005
     """Share of the critics that goes into the targets at every update."""
+    mirror: bool = True
+    """Remember half of the steps as in a mirror, where the arm has that symmetry; see `MirroredBuffer`."""
     entropy: str = "auto"
     """Weight of the entropy: a number, or ``auto`` to learn it."""
 

@@ -2,19 +2,17 @@
 
 import dataclasses
 import hashlib
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 from stable_baselines3 import PPO, SAC
-from stable_baselines3.common.buffers import ReplayBuffer
 from torch import Tensor, nn
 
 from ampc.arrays import FloatArray
 from ampc.errors import PolicyError
 from ampc.learning.reinforcement.agent_settings import PPOSettings, SACSettings
 from ampc.learning.reinforcement.arms_env import ArmsEnv
+from ampc.learning.reinforcement.memory import MirroredBuffer
 from ampc.learning.reinforcement.settings import NetworkShape
 from ampc.learning.reinforcement.statistics import Normalised, normalise_by
 from ampc.learning.reinforcement.straight_tanh import straight_tanh
@@ -23,16 +21,6 @@ from ampc.policies.settings import NetworkSettings
 from ampc.policies.spec import PolicySpec
 
 Agent = SAC | PPO
-
-
-@dataclass(frozen=True)
-class Replay:
-    """What a SAC agent remembers, where that is not stable-baselines3's own buffer."""
-
-    kind: type[ReplayBuffer] = ReplayBuffer
-    """Class of the buffer."""
-    arguments: dict[str, Any] = field(default_factory=dict)
-    """What its constructor takes besides."""
 
 
 def require_plain_inputs(spec: PolicySpec) -> None:
@@ -51,10 +39,13 @@ def require_plain_inputs(spec: PolicySpec) -> None:
 
 
 def make_sac(
-    env: ArmsEnv, settings: SACSettings, shape: NetworkShape, seed: int, replay: Replay | None = None
+    env: ArmsEnv,
+    settings: SACSettings,
+    shape: NetworkShape,
+    seed: int,
+    memory: type[MirroredBuffer] = MirroredBuffer,
 ) -> SAC:
     """Soft actor-critic (Haarnoja et al. 2018, arXiv 1812.05905) that drives all arms."""
-    replay = replay or Replay()
     return SAC(
         "MlpPolicy",
         env,
@@ -67,8 +58,8 @@ def make_sac(
         train_freq=1,
         gradient_steps=max(1, round(settings.updates_per_action * env.num_envs)),
         ent_coef=settings.entropy if settings.entropy == "auto" else float(settings.entropy),
-        replay_buffer_class=replay.kind,
-        replay_buffer_kwargs=replay.arguments,
+        replay_buffer_class=memory,
+        replay_buffer_kwargs={"mirror": env.mirror if settings.mirror else None},
         policy_kwargs={
             "net_arch": [shape.hidden_size] * shape.layers,
             "activation_fn": nn.ReLU,

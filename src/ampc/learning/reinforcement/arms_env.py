@@ -15,6 +15,7 @@ from ampc.environments.loops import ManyLoops, Views
 from ampc.environments.score import Score, ScoreSettings
 from ampc.learning.reinforcement.statistics import RunningStatistics
 from ampc.policies.features import Features
+from ampc.policies.policy import Policy
 from ampc.policies.spec import PolicySpec
 from ampc.tasks import Task
 
@@ -35,6 +36,8 @@ class ArmsEnv(VecEnv):
         round: Number of rounds begun.
         at_start: Whether a round has begun, and no step of it been made.
         statistics: Mean and deviation of all observations so far.
+        mirror: Signs of observations (F,) and actions (m,) with left and right exchanged; None without that
+            symmetry.
         decisions: Length of a round in actions.
         distance: Distances after the last action (B,) [m].
         entered: Whether an obstacle has been entered in this round (B,).
@@ -78,6 +81,9 @@ class ArmsEnv(VecEnv):
         self._past = torch.zeros(loops.count, 1, spec.n_actuated)
         self._limit = np.asarray(spec.command_limit)
         self.statistics = RunningStatistics(self._features.size)
+        self.mirror: tuple[torch.Tensor, torch.Tensor] | None = None
+        if self._features.symmetry is not None:
+            self.mirror = self._features.mirror, Policy(spec).command_mirror
         self._seen: Rows = np.zeros((loops.count, self._features.size), np.float32)
         self._actions: Rows = np.zeros((loops.count, spec.n_actuated), np.float32)
         self._goals: FloatArray = np.zeros((loops.count, 3))

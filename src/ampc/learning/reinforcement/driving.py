@@ -9,9 +9,10 @@ from rich.console import Console
 from ampc.environments.score import ScoreSettings
 from ampc.learning.lesson import Lesson
 from ampc.learning.reinforcement.agent_settings import SACSettings
-from ampc.learning.reinforcement.agents import Agent, Replay, make_sac, require_plain_inputs
+from ampc.learning.reinforcement.agents import Agent, make_sac, require_plain_inputs
 from ampc.learning.reinforcement.arms_env import ArmsEnv, Reward
 from ampc.learning.reinforcement.judge import Judge
+from ampc.learning.reinforcement.memory import MirroredBuffer
 from ampc.learning.reinforcement.rounds import Between, Part, Training, train_agent
 from ampc.learning.reinforcement.settings import ExperienceSettings, NetworkShape
 from ampc.policies.policy import Policy
@@ -131,7 +132,7 @@ def train_sac(
     folder: Path,
     console: Console | None,
     reward: Reward | None = None,
-    replay: Replay | None = None,
+    memory: type[MirroredBuffer] = MirroredBuffer,
     prepare: Callable[[Agent, ArmsEnv], tuple[Between, dict[str, Part]]] | None = None,
     given: str = "",
 ) -> Policy:
@@ -144,7 +145,7 @@ def train_sac(
         folder: Receives checkpoint, logs and, in the end, the policy.
         console: Where progress goes; None for standard error.
         reward: What is rewarded, where it is not the distance.
-        replay: What the agent remembers.
+        memory: What the agent remembers in.
         prepare: Makes what is done between rounds, and what else is learned, once there is an agent.
         given: Fingerprint of the demonstrations, where there are some.
     """
@@ -152,6 +153,6 @@ def train_sac(
     sac: SACSettings = settings.sac
     shape: NetworkShape = settings.network
     course = Course(lesson, experience, reward)
-    agent = make_sac(course.env, sac, shape, lesson.seed, replay)
+    agent = make_sac(course.env, sac, shape, lesson.seed, memory)
     between, parts = prepare(agent, course.env) if prepare else (None, {})
     return course.train(agent, name, settings, folder, console, between, parts, given=given)
