@@ -51,8 +51,8 @@ from ampc.tasks.flexible import FlexibleTaskSampler
 Seen = TypeVar("Seen")
 EXPERT = "NMPC"
 LOOP, NETWORK, RATIO = 50.0, 10.0, 25.0
-"""Figures for feed-forward policies in C: medians of a whole step and of the network at most [us], and how
-many times longer a step of the NMPC takes at least."""
+"""Figures for feed-forward policies in C: medians of a whole step and of the network at most, both alone [us],
+and how many times longer a step of the NMPC takes at least where they take turns."""
 
 
 @dataclass(frozen=True)
@@ -256,10 +256,10 @@ def main(settings: Settings) -> None:
             f"NMPC / {name}, medians of whole steps: {found['CPU p50_us']:.0f} by CPU time,"
             f" {found['p50_us']:.0f} by the clock"
         )
-    network_rows = rows["network from the estimate to the command"]
+    own, network_rows = (rows[title] for title in list(rows)[1:])
     met = {
         name: {
-            f"whole step at most {LOOP:.0f} us": turns[name]["p50_us"] <= LOOP,
+            f"whole step at most {LOOP:.0f} us": own[name]["p50_us"] <= LOOP,
             f"network at most {NETWORK:.0f} us": network_rows[name]["p50_us"] <= NETWORK,
             f"NMPC at least {RATIO:.0f} times longer": ratios[name]["CPU p50_us"] >= RATIO,
         }
