@@ -51,8 +51,8 @@ from ampc.tasks.flexible import FlexibleTaskSampler
 Seen = TypeVar("Seen")
 EXPERT = "NMPC"
 LOOP, NETWORK, RATIO = 50.0, 10.0, 25.0
-"""Figures for feed-forward policies in C: medians of a whole step and of the network at most, both alone [us],
-and how many times longer a step of the NMPC takes at least where they take turns."""
+"""Figures for feed-forward policies in C: medians of whole step and network at most, both alone [us], and how
+many times longer a step of the NMPC takes at least where they take turns."""
 
 
 @dataclass(frozen=True)
