@@ -29,7 +29,7 @@ class Stops:
         law = brake_law(problem.chain, problem.robot, settings.brake, longest)
         self._rollout = StopRollout(problem, law)
         self._limits, self._kept = stop_limits(problem, certificate)
-        self._scheme = certificate.brake.scheme
+        self._scheme, self._period = certificate.brake.scheme, control_period
         self._tail = steps_of(certificate.tail)
         self._plan_substeps = problem.substeps
         one = np.array([control_period]), problem.substeps[:1]
@@ -60,8 +60,12 @@ class Stops:
     def after_rest_of(self, plan: "StoppingPlan", x: FloatArray, scale: float) -> Stop:
         """What is left of a plan, then the brake."""
         lengths, first = plan.left()
-        prepared = self._prepare((lengths, self._plan_substeps[first:]), self._tail, self._kept, len(lengths))
-        return self._rollout.run(prepared, x, plan.torques[first:], scale)
+        torques, substeps = plan.torques[first:], self._plan_substeps[first:]
+        if lengths[0] > self._period + 1e-9:  # a jolt that is over at the end of a long step is seen in it
+            lengths = np.concatenate([[self._period, lengths[0] - self._period], lengths[1:]])
+            torques, substeps = np.vstack([torques[:1], torques]), np.append(substeps[:1], substeps)
+        prepared = self._prepare((lengths, substeps), self._tail, self._kept, len(lengths))
+        return self._rollout.run(prepared, x, torques, scale)
 
     def at_once(self, x: FloatArray, scale: float, *, whole: bool = False) -> Stop:
         """The brake alone, held where it is held; to the last step if ``whole``, else until rest."""
