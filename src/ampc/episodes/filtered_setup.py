@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ampc.control.controller import Controller
-from ampc.control.hostile import HostileController, Hostility, SignFlipped
+from ampc.control.hostile import HostileController, SignFlipped
 from ampc.control.safety_filter import SafetyFilter
 from ampc.control.safety_settings import SafetyFilterSettings
 from ampc.episodes.flexible_setup import FlexibleSetup
@@ -12,7 +12,18 @@ from ampc.episodes.setup import RobotSettings
 from ampc.plants.chain_plant import ChainPlant
 from ampc.robots import Robot
 
-Proposer = Literal["own", "sign-flipped"] | Hostility
+Proposer = Literal[
+    "own",
+    "sign-flipped",
+    "random",
+    "bang-bang",
+    "saturated",
+    "obstacles",
+    "untrained",
+    "nan",
+    "frozen",
+    "raises",
+]
 
 
 @dataclass(frozen=True)
