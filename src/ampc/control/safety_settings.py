@@ -41,9 +41,9 @@ class CertificateSettings:
     """Way that does not count in this [m], so that an arm that is nearer than its margin can leave."""
     largest_growth: float = 0.03
     """By how much they grow at most [m]."""
-    speed_factor: float = 1.0
+    speed_factor: float = 0.97
     """Share of the robot's speed limits that motors may use."""
-    brake_speed_factor: float = 2.0
+    brake_speed_factor: float = 1.2
     """Factor on that share where the brake acts: hard braking jolts the light piece of a flexible link next
     to its motor for a few ms."""
     kept: float = 0.5
