@@ -162,7 +162,7 @@ class TestMemory:
         pytest.importorskip("stable_baselines3")
         from gymnasium.spaces import Box
 
-        from ampc.learning.reinforcement.memory import RewardedBuffer
+        from ampc.learning.reinforcement.rewarded_memory import RewardedBuffer
 
         buffer = RewardedBuffer(
             20, Box(-np.inf, np.inf, (FEATURES,)), Box(-1.0, 1.0, (ACTIONS,)), "cpu", n_envs=2

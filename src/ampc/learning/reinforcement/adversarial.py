@@ -18,7 +18,7 @@ from ampc.learning.reinforcement.demonstrations import Demonstrations
 from ampc.learning.reinforcement.discriminator import Discriminator, DiscriminatorTrainer, Steps
 from ampc.learning.reinforcement.discriminator_settings import DiscriminatorSettings
 from ampc.learning.reinforcement.driving import train_sac
-from ampc.learning.reinforcement.memory import RewardedBuffer
+from ampc.learning.reinforcement.rewarded_memory import RewardedBuffer
 from ampc.learning.reinforcement.rounds import Between, Part
 from ampc.policies.policy import Policy
 
