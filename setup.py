@@ -1,8 +1,8 @@
 """Build of the C library of chain, solvers and policies; all else about the package stands in pyproject.toml.
 
 The library is plain C without Python in it, and the package works without it, slower: a machine that cannot
-compile it gets a message, not a failed installation. It is built twice, portably and for processors with
-AVX2; which one is used is decided when it is loaded.
+compile it gets a message, not a failed installation. It is built three times, portably and for processors
+with AVX2 and AVX-512; which one is used is decided when it is loaded.
 """
 
 import os
@@ -15,7 +15,16 @@ from setuptools.command.build_ext import build_ext
 SOURCES = [
     Path("src/ampc", folder) for folder in ("chain/src", "solvers/src", "policies/src", "policies/loop")
 ]
-PORTABLE, AVX2 = "ampc.chain._core", "ampc.chain._core_avx2"
+PORTABLE = "ampc.chain._core"
+AVX2 = ["-mavx2", "-mfma"]
+AVX512 = [f"-mavx512{part}" for part in ("f", "vl", "dq", "bw")]
+PROCESSORS = {
+    PORTABLE: [],
+    "ampc.chain._core_avx2": AVX2,
+    "ampc.chain._core_avx512": [*AVX2, *AVX512, "-mprefer-vector-width=256"],
+}
+"""Compiler flags by library. Of AVX-512 the registers are wanted, twice as many, not their width: wider
+vectors fit the small matrices worse."""
 FLAGS = [
     ["-O3", "-std=c99", "-ffp-contract=fast", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math"],
     ["-O2"],
@@ -38,11 +47,11 @@ class BuildLibrary(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         """Compile with the first set of flags that works; without one, say so and go on."""
-        # Objects of the two libraries have the same names.
+        # Objects of the libraries have the same names.
         self.build_temp = str(Path(self.build_temp).with_name(ext.name.rpartition(".")[2]))
         error: Exception | None = None
         for flags in FLAGS:
-            ext.extra_compile_args = [*flags, *(["-mavx2", "-mfma"] if ext.name == AVX2 else [])]
+            ext.extra_compile_args = [*flags, *PROCESSORS[ext.name]]
             try:
                 super().build_extension(ext)
                 return
@@ -70,9 +79,7 @@ def library(name: str) -> Extension:
 
 setup(
     ext_modules=[
-        library(name)
-        for name in (PORTABLE, AVX2)
-        if name == PORTABLE or platform.machine() in ("x86_64", "AMD64")
+        library(name) for name in PROCESSORS if name == PORTABLE or platform.machine() in ("x86_64", "AMD64")
     ],
     cmdclass={"build_ext": BuildLibrary},
 )

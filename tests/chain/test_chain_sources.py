@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from ampc.chain import YawChain, library
+from ampc.chain import YawChain, core, library
 from ampc.chain.backend import BACKEND_VARIABLE
 from ampc.errors import SettingsError
 from ampc.robots import load_robot
@@ -83,3 +84,27 @@ print(*(chain.backend for chain in chains), len(caught), str(caught[0].message))
             result.stderr
         )
         assert "absent.so" in result.stdout
+
+
+def test_builds_for_newer_processors_agree_with_the_portable_one() -> None:
+    program = """
+import sys
+import numpy as np
+from ampc.chain import YawChain, core
+from ampc.robots import load_robot
+core.NEWER = core.NEWER[: int(sys.argv[1])]
+chain = YawChain.from_robot(load_robot("flexible-arm-3"))
+x = 0.3 * np.random.default_rng(0).standard_normal(2 * chain.n_joints)
+found = chain.step_with_sensitivities(x, np.array([1.0, -2.0, 0.5]), 0.004)
+print(*np.concatenate([np.ravel(part) for part in found]))
+"""
+    environment = os.environ | {BACKEND_VARIABLE: "c"}
+
+    def run(newer: int) -> np.ndarray:
+        command = [sys.executable, "-c", program, str(newer)]
+        output = subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout
+        return np.array(output.split(), dtype=float)
+
+    portable = run(0)
+    for newer in range(1, 1 + len(core.NEWER)):
+        np.testing.assert_allclose(run(newer), portable, rtol=1e-8, atol=1e-8)

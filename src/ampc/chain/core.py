@@ -4,7 +4,9 @@ import ctypes
 from pathlib import Path
 
 LIBRARY = Path(__file__).parent / "_core.so"
-"""Where the package's installation puts it; beside it, ``_core_avx2.so`` is the same for newer processors."""
+"""Where the package's installation puts it, for any processor."""
+NEWER = ("_core_avx2.so", "_core_avx512.so")
+"""The same beside it, for processors by what they can do."""
 
 
 def open_library() -> ctypes.CDLL:
@@ -14,7 +16,11 @@ def open_library() -> ctypes.CDLL:
         OSError: It was not built, or cannot be loaded.
     """
     library = ctypes.CDLL(str(LIBRARY))
-    fast = LIBRARY.with_name("_core_avx2.so")
-    if library.chain_has_avx2() and fast.exists():
-        library = ctypes.CDLL(str(fast))
+    try:
+        processor = library.chain_processor()
+    except AttributeError as error:
+        raise OSError(f"{LIBRARY} is older than the package; install it again to rebuild it") from error
+    for name in reversed(NEWER[:processor]):
+        if (newer := LIBRARY.with_name(name)).exists():
+            return ctypes.CDLL(str(newer))
     return library

@@ -69,9 +69,12 @@ static void fill(double *array, int size, double value) {
 
 int chain_version(void) { return CHAIN_VERSION; }
 
-int chain_has_avx2(void) {
+int chain_processor(void) {
 #if defined(__x86_64__) && defined(__GNUC__)
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const int avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
+  return avx2 ? 1 + avx512 : 0;
 #else
   return 0;
 #endif

@@ -84,8 +84,8 @@ typedef struct {
 
 CHAIN_API int chain_version(void);
 
-/* Whether this processor runs a library that was compiled for AVX2 and FMA. */
-CHAIN_API int chain_has_avx2(void);
+/* What this processor runs: 2 libraries compiled for AVX-512 (F, VL, DQ, BW), 1 for AVX2 and FMA, 0 neither. */
+CHAIN_API int chain_processor(void);
 
 /* Number of doubles that `work` has to hold in every call below, for any model of this size. */
 CHAIN_API int chain_workspace_size(int bodies, int motors);
