@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ampc.arrays import IntArray
 from ampc.errors import DatasetError
+from ampc.learning.acceleration import AccelerationError, with_responses
 from ampc.learning.settings import TrainingSettings
 from ampc.learning.training import Loss, fit
 from ampc.learning.windows import Batch, Frames, Samples, Sequences, Windows
@@ -20,6 +21,7 @@ from ampc.settings import to_dict
 
 if TYPE_CHECKING:
     from ampc.episodes.dataset import Dataset
+    from ampc.robots import Robot
 
 
 def train_policy(
@@ -28,6 +30,7 @@ def train_policy(
     settings: TrainingSettings,
     folder: Path,
     console: Console | None = None,
+    robot: "Robot | None" = None,
 ) -> Policy:
     """Train a policy on demonstrations, or go on where an earlier call was stopped.
 
@@ -37,6 +40,7 @@ def train_policy(
         settings: The training protocol.
         folder: Receives checkpoint, logs and, in the end, the policy.
         console: Where progress goes; None for standard error.
+        robot: The model that controllers believe in; needed where ``settings.acceleration`` counts.
 
     Returns:
         The policy with the least validation loss, in evaluation mode.
@@ -48,6 +52,8 @@ def train_policy(
     """
     require_fit(dataset, spec)
     frames = Frames.from_columns(dataset.frames, dataset.episode_starts, dataset.episode_lengths)
+    if settings.acceleration and robot is not None:
+        frames = with_responses(frames, robot)
     return train_on_frames(frames, spec, settings, folder, console)
 
 
@@ -85,7 +91,7 @@ def fit_policy(
 
     Args:
         policy: The policy, trained in place.
-        frames: Frames of all episodes.
+        frames: Frames of all episodes, `with_responses` if ``settings.acceleration`` counts.
         training_episodes: Which of them to train on.
         validation_episodes: Which of them decide when to stop and which weights to keep.
         settings: The training protocol; validation share and largest number of samples are not read.
@@ -103,6 +109,9 @@ def fit_policy(
     """
     folder.mkdir(parents=True, exist_ok=True)
     spec = policy.spec
+    acceleration = (
+        AccelerationError.of(frames, spec, settings.acceleration) if settings.acceleration else None
+    )
     training = make_samples(frames, training_episodes, spec, settings)
     validation = make_samples(frames, validation_episodes, spec, settings)
     digest = _digest(frames)
@@ -114,7 +123,7 @@ def fit_policy(
     }
     state = fit(
         policy,
-        command_loss(policy, settings.knee),
+        command_loss(policy, settings.knee, acceleration),
         training,
         validation,
         samples_per_step(training, spec, settings),
@@ -166,16 +175,23 @@ def make_policy(spec: PolicySpec, frames: Frames, episodes: IntArray, seed: int)
     return policy
 
 
-def command_loss(policy: Policy, knee: float | None = None) -> Loss:
+def command_loss(
+    policy: Policy, knee: float | None = None, acceleration: AccelerationError | None = None
+) -> Loss:
     """Mean squared error of the commands in units of their limits or, with a knee, pseudo-Huber loss.
 
-    That is ``2 k^2 (sqrt(1 + (e / k)^2) - 1)``: e^2 for small errors e, 2 k |e| for large ones.
+    That is ``2 k^2 (sqrt(1 + (e / k)^2) - 1)``: e^2 for small errors e, 2 k |e| for large ones. The error of
+    the acceleration, where it counts, is part of each e^2.
     """
 
     def loss(batch: Batch) -> tuple[Tensor, Tensor]:
         inputs = (batch.states, batch.reference, batch.goal, batch.past_commands)
         commands = policy.forward_sequence(*inputs) if policy.spec.recurrent else policy(*inputs)[:, None]
-        squared = ((commands - batch.commands) / policy.command_limit).square()
+        error = commands - batch.commands
+        squared = (error / policy.command_limit).square()
+        if acceleration is not None:
+            assert batch.responses is not None
+            squared = squared + acceleration.squared(batch.responses, error)
         if knee is not None:
             squared = 2.0 * knee**2 * ((1.0 + squared / knee**2).sqrt() - 1.0)
         return (batch.weight * squared.mean(-1)).sum(), batch.weight.sum()
@@ -199,8 +215,9 @@ def require_fit(dataset: "Dataset", spec: PolicySpec) -> None:
 
 
 def _digest(frames: Frames) -> str:
-    """Fingerprint of all frames."""
+    """Fingerprint of all frames; responses follow from the states and the robot."""
     digest = hashlib.sha256()
     for field in dataclasses.fields(frames):
-        digest.update(getattr(frames, field.name).numpy().tobytes())
+        if field.name != "responses":
+            digest.update(getattr(frames, field.name).numpy().tobytes())
     return digest.hexdigest()[:16]

@@ -20,6 +20,7 @@ from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.episodes.recipe import AnyTaskSettings
 from ampc.episodes.shadow import ShadowSettings
 from ampc.errors import SettingsError
+from ampc.learning.acceleration import with_responses
 from ampc.learning.behaviour_cloning import fit_policy, make_policy, require_fit
 from ampc.learning.dagger_log import ROUNDS_FOLDER, Round, write_rounds
 from ampc.learning.dagger_settings import DaggerSettings
@@ -28,6 +29,7 @@ from ampc.learning.settings import TrainingSettings
 from ampc.learning.windows import Frames
 from ampc.policies.policy import Policy
 from ampc.policies.spec import PolicySpec
+from ampc.robots import Robot
 from ampc.settings import differences, to_dict
 from ampc.tasks import TaskSettings
 from ampc.tasks.flexible import FlexibleTaskSettings
@@ -86,7 +88,8 @@ def dagger(
         require_fit(demonstrations, spec)
     _require_episodes(teaching.collection, spec, settings)
     _claim(folder, teaching, spec, training, settings)
-    history = _History(spec, training, _goals(teaching, spec, settings, folder))
+    model = teaching.setup.build_model() if training.acceleration else None
+    history = _History(spec, training, _goals(teaching, spec, settings, folder), model)
     log: list[Round] = []
     policy: Policy | None = None
     for number in range(settings.rounds + 1):
@@ -147,11 +150,14 @@ def _count(parts: list[Frames]) -> int:
 class _History:
     """The labels of all rounds so far; an episode that validates once is never trained on."""
 
-    def __init__(self, spec: PolicySpec, training: TrainingSettings, goals: _Goals | None) -> None:
+    def __init__(
+        self, spec: PolicySpec, training: TrainingSettings, goals: _Goals | None, model: Robot | None
+    ) -> None:
+        """Begin with the labels around goals; the model is given where the loss needs the inertia."""
         self.labels = 0 if goals is None else goals.labels
         self.episodes = 0
-        self._spec, self._training = spec, training
-        self._goals = [] if goals is None else [goals.frames]
+        self._spec, self._training, self._model = spec, training, model
+        self._goals = [] if goals is None else [self._completed(goals.frames)]
         self._parts: list[Frames] = []
         self._splits: list[tuple[IntArray, IntArray]] = []
 
@@ -164,12 +170,16 @@ class _History:
         part = Frames.from_columns(columns, dataset.episode_starts[:count], dataset.episode_lengths[:count])
         if self._spec.inputs.needs_reference:
             part.require_references()
+        part = self._completed(part)
         before = _count(self._parts)
         chosen = part.split(self._training.validation_share, self._training.seed)
         self._splits.append((chosen[0] + before, chosen[1] + before))
         self._parts.append(part)
         self.labels += int(labels[:count][-1])
         self.episodes += dataset.n_episodes
+
+    def _completed(self, frames: Frames) -> Frames:
+        return frames if self._model is None else with_responses(frames, self._model)
 
     @property
     def frames(self) -> Frames:

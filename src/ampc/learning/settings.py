@@ -38,6 +38,10 @@ class TrainingSettings:
     """Error of a command, as a share of its limit, from which on the loss grows no longer with its square
     but linearly (pseudo-Huber), so that large commands do not drown the small ones at rest; None for the
     mean squared error."""
+    acceleration: float = 0.0
+    """Weight of the squared error of the acceleration that an error of the torque causes, ``M(q)^-1`` times
+    it at the motors' joints, beside the squared error of the torque; each joint's in units of what its torque
+    limit does at the median inertia. For commands that are torques; the knee is on top of the sum."""
     patience: int = 20
     """Epochs without a smaller validation loss after which training stops."""
     validation_share: float = 0.1
@@ -60,7 +64,7 @@ class TrainingSettings:
             raise SettingsError(f"training.max_samples must be at least 1, not {self.max_samples}")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0.0):
             raise SettingsError(f"training.learning_rate must be positive, not {self.learning_rate}")
-        for name in ("weight_decay", "hold"):
+        for name in ("weight_decay", "hold", "acceleration"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0.0):
                 raise SettingsError(f"training.{name} must not be negative, not {getattr(self, name)}")
         if self.knee is not None and not (math.isfinite(self.knee) and self.knee > 0.0):

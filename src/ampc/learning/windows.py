@@ -27,6 +27,8 @@ class Batch(NamedTuple):
     """Labels: after the newest state (B, 1, m), or after every state (B, T, m)."""
     weight: Tensor
     """Weight of each label (B, 1) or (B, T); zero where there is none, or a sequence is only padded."""
+    responses: Tensor | None = None
+    """`Frames.responses` where the labels are (B, 1, m, m) or (B, T, m, m)."""
 
 
 class Samples(Protocol):
@@ -62,6 +64,9 @@ class Frames:
     """Index of the first frame of each episode (E,)."""
     lengths: Tensor
     """Frames of each episode (E,)."""
+    responses: Tensor | None = None
+    """Acceleration of the motors' joints by the torque of each motor, ``M(q)^-1``, at labels (N, m, m)
+    [rad/s2 per N m]; None where no loss asks for it, see `ampc.learning.acceleration`."""
 
     @classmethod
     def from_columns(
@@ -110,8 +115,9 @@ class Frames:
 
     @classmethod
     def joined(cls, parts: Sequence["Frames"]) -> "Frames":
-        """The episodes of several sets of frames, one set after the other."""
-        columns = {item.name: torch.cat([getattr(part, item.name) for part in parts]) for item in fields(cls)}
+        """The episodes of several sets of frames, one set after the other; all have responses, or none."""
+        names = [item.name for item in fields(cls) if getattr(parts[0], item.name) is not None]
+        columns = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
         columns["starts"] = columns["lengths"].cumsum(0) - columns["lengths"]
         return cls(**columns)
 
@@ -163,7 +169,7 @@ class Frames:
         return np.sort(order[n_validation:]), np.sort(order[:n_validation])
 
     def gather(
-        self, frames: Tensor, references: Tensor, first: Tensor, commands: Tensor, weight: Tensor
+        self, frames: Tensor, references: Tensor, first: Tensor, labels: Tensor, weight: Tensor
     ) -> Batch:
         """Batch of frames.
 
@@ -171,16 +177,17 @@ class Frames:
             frames: Indices (B, T).
             references: Those whose joint references are taken (B,) or (B, T).
             first: First frames of the episodes (B,).
-            commands: Labels.
-            weight: Their weights.
+            labels: Those whose commands are learned (B, 1) or (B, T).
+            weight: Weights of these labels.
         """
         return Batch(
             self.states[frames],
             self.references[references],
             self.goals[first],
             self.past_commands[frames],
-            commands,
+            self.commands[labels],
             weight,
+            None if self.responses is None else self.responses[labels],
         )
 
 
@@ -220,8 +227,7 @@ class Windows:
         """Windows with these indices (B,)."""
         newest, first = self._newest[indices], self._first[indices]
         frames = torch.maximum(newest[:, None] - self._age, first[:, None])
-        commands = self._frames.commands[newest][:, None]
-        return self._frames.gather(frames, newest, first, commands, torch.ones(len(indices), 1))
+        return self._frames.gather(frames, newest, first, newest[:, None], torch.ones(len(indices), 1))
 
 
 class Sequences:
@@ -262,4 +268,4 @@ class Sequences:
         frames = torch.minimum(first[:, None] + step, self._last[indices][:, None])
         counted = (step < lengths[:, None]) & self._frames.labelled[frames]
         weight = counted.to(self._frames.states.dtype)
-        return self._frames.gather(frames, frames, first, self._frames.commands[frames], weight)
+        return self._frames.gather(frames, frames, first, frames, weight)

@@ -253,7 +253,7 @@ def _train(job: tuple[Path, str], console: Console | None = None) -> str:
     spec, training = run.specification(name)
     console = console or Console()
     if run.kind_of(name)[1] == "bc":
-        train_policy(run.dataset, spec, training, own_folder, console)
+        train_policy(run.dataset, spec, training, own_folder, console, run.robot)
         return name
     collection = settings.collection
     if len(run.policies()) > 1:  # each is trained by a process of its own

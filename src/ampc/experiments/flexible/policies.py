@@ -39,7 +39,9 @@ estimator that adapts."""
 
 DURATION = 2.0
 """Length of the episodes that are learned from [s]."""
-TRAINING = TrainingSettings(epochs=40, batch_size=512, learning_rate=2e-3, patience=40, knee=0.01)
+TRAINING = TrainingSettings(
+    epochs=40, batch_size=512, learning_rate=2e-3, patience=40, knee=0.01, acceleration=0.25
+)
 CLONING = DaggerSettings(rounds=0, labels=50_000)
 """Behaviour cloning of 100 episodes, as many as the published one had."""
 DAGGER = DaggerSettings(

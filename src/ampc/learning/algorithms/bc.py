@@ -27,7 +27,8 @@ def learn(lesson: Lesson, settings: Settings, folder: Path, console: Console | N
     """Fit a policy to the demonstrations."""
     spec = lesson.specification(settings.network)
     training = replace(settings.training, seed=lesson.seed)
-    return train_policy(lesson.demonstrate(folder, console), spec, training, folder, console)
+    model = lesson.teaching.setup.build_model()
+    return train_policy(lesson.demonstrate(folder, console), spec, training, folder, console, model)
 
 
 ALGORITHM = Algorithm("bc", "imitation by regression on demonstrations", Settings, learn)
