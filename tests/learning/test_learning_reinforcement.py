@@ -1,5 +1,6 @@
 """Agents on many arms: what they leave behind is a policy, and a training can be stopped at any round."""
 
+import csv
 import dataclasses
 import subprocess
 import sys
@@ -192,6 +193,73 @@ class TestAgents:
         without_times = [[np.delete(line.split(","), seconds).tolist() for line in curve] for curve in curves]
         assert without_times[0] == without_times[1]
         assert Policy.load(tmp_path / "parts").spec.training["learner"] == name
+
+    @pytest.mark.parametrize("name", ["sac", "ppo"])
+    def test_a_training_may_go_on_with_more_steps_and_be_judged_less_often(self, lesson, name, tmp_path):
+        algorithm, settings = algorithm_of(name), settings_of(name)
+        half = dataclasses.replace(EXPERIENCE, steps=2 * ARMS * DECISIONS, evaluate_every=7)
+        whole = algorithm.learn(lesson, settings, tmp_path / "whole", QUIET)
+        algorithm.learn(lesson, dataclasses.replace(settings, experience=half), tmp_path / "parts", QUIET)
+        went_on = algorithm.learn(lesson, settings, tmp_path / "parts", QUIET)
+        for one, other in zip(whole.state_dict().values(), went_on.state_dict().values(), strict=True):
+            assert torch.equal(one, other)
+
+    def test_a_policy_that_was_taught_waits_for_its_critic(self, lesson, tmp_path):
+        torch.manual_seed(0)
+        given = Policy(lesson.specification(NetworkSettings("ffn", 16, 2)))
+        given.save(tmp_path / "given")
+        waiting = PPOSettings(batch_size=8, epochs=2, critic_rounds=2)
+        settings = dataclasses.replace(settings_of("ppo"), ppo=waiting, begin_with=tmp_path / "given")
+        for rounds, moved in ((2, False), (3, True)):
+            short = dataclasses.replace(EXPERIENCE, steps=rounds * ARMS * DECISIONS)
+            own = dataclasses.replace(settings, experience=short)
+            found = algorithm_of("ppo").learn(lesson, own, tmp_path / "tuned", QUIET)
+            same = [
+                torch.equal(mine, its)
+                for mine, its in zip(found.state_dict().values(), given.state_dict().values(), strict=True)
+            ]
+            assert all(same) != moved
+        with (tmp_path / "tuned" / "training.csv").open() as file:
+            losses = [float(row["train/value_loss"]) for row in csv.DictReader(file)]
+        assert len(set(losses)) == len(losses) == 3
+
+    def test_a_policy_is_asked_as_often_as_while_it_learned(self, lesson, tmp_path):
+        slow = dataclasses.replace(EXPERIENCE, steps=1, decision_time=0.1)
+        found = algorithm_of("ppo").learn(lesson, settings_of("ppo", slow), tmp_path / "slow", QUIET)
+        assert found.spec.control_period == pytest.approx(2 * lesson.control_period)
+        quick = dataclasses.replace(settings_of("ppo"), begin_with=tmp_path / "slow")
+        with pytest.raises(SettingsError, match=r"decides every 0\.1 s"):
+            algorithm_of("ppo").learn(lesson, quick, tmp_path / "tuned", QUIET)
+
+    def test_the_cost_of_an_expert_without_one_is_refused(self, lesson, tmp_path):
+        costly = dataclasses.replace(EXPERIENCE, reward="expert-cost")
+        with pytest.raises(SettingsError, match="flexible links"):
+            algorithm_of("ppo").learn(lesson, settings_of("ppo", costly), tmp_path, QUIET)
+
+    def test_rewards_can_be_the_expert_s_cost(self):
+        from ampc.environments.expert_cost import ExpertCost
+        from ampc.experiments.flexible.policies import teaching
+        from ampc.learning.reinforcement.arms_env import ArmsEnv
+        from ampc.learning.reinforcement.driving import COST_UNIT, LARGEST_COST, expert_cost
+
+        flexible = Lesson(teaching(0, duration=0.1))
+        own = expert_cost(flexible)
+        env = ArmsEnv(flexible.arms(2), flexible.specification(), flexible.drawing(), 4, 1, cost=own)
+        env.reset()
+        seen = []
+        setup = flexible.teaching.setup
+        whole = ExpertCost(setup.build_model(), setup.nmpc)
+        step = env._loops.step
+        env._loops.step = lambda commands: seen.append(step(commands)) or seen[-1]
+        for action in (0.0, 0.05):
+            env.step_async(np.full((2, 3), action))
+            rewards = env.step_wait()[1]
+            torque = env._loops.motion().applied_torque
+            paid = whole.rate(seen[-1], torque) / COST_UNIT
+            assert np.all(paid > 0.0)
+            np.testing.assert_allclose(-rewards, np.minimum(paid, LARGEST_COST), rtol=1e-5)
+        assert own(seen[-1], np.full((2, 3), 1e3)) == pytest.approx(LARGEST_COST)
+        env.close()
 
     @pytest.mark.parametrize("name", ["gail", "density"])
     def test_imitation_by_driving_leaves_a_policy(self, lesson, name, tmp_path):

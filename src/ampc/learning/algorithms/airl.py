@@ -1,6 +1,6 @@
 """Adversarial inverse reinforcement learning: the expert's reward, sought beside the agent."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,7 @@ from ampc.arrays import FloatArray
 from ampc.learning.algorithms import Algorithm
 from ampc.learning.lesson import Lesson
 from ampc.learning.reinforcement import require_stable_baselines
-from ampc.learning.reinforcement.agent_settings import SACSettings
-from ampc.learning.reinforcement.discriminator_settings import DiscriminatorSettings
-from ampc.learning.reinforcement.settings import ExperienceSettings, NetworkShape
+from ampc.learning.reinforcement.sac_settings import AdversarialSettings
 from ampc.policies.policy import Policy
 
 if TYPE_CHECKING:
@@ -20,17 +18,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Adversarial inverse reinforcement learning (Fu, Luo and Levine 2018, arXiv 1710.11248), by SAC."""
+class Settings(AdversarialSettings):
+    """Adversarial inverse reinforcement learning (Fu, Luo and Levine 2018, arXiv 1710.11248), by SAC.
 
-    experience: ExperienceSettings = field(default_factory=ExperienceSettings)
-    """How much the agent drives."""
-    sac: SACSettings = field(default_factory=SACSettings)
-    """The agent; its discount is that of the shaping too."""
-    network: NetworkShape = field(default_factory=NetworkShape)
-    """Actor and critics."""
-    discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
-    """The reward and its shaping, each a network of that size."""
+    The agent's discount is that of the shaping too.
+    """
 
 
 def learn(lesson: Lesson, settings: Settings, folder: Path, console: Console | None = None) -> Policy:

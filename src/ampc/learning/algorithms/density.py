@@ -8,22 +8,15 @@ from rich.console import Console
 from ampc.learning.algorithms import Algorithm
 from ampc.learning.lesson import Lesson
 from ampc.learning.reinforcement import require_stable_baselines
-from ampc.learning.reinforcement.agent_settings import SACSettings
 from ampc.learning.reinforcement.density import DensityReward, DensitySettings
-from ampc.learning.reinforcement.settings import ExperienceSettings, NetworkShape
+from ampc.learning.reinforcement.sac_settings import DrivingSettings
 from ampc.policies.policy import Policy
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(DrivingSettings):
     """Soft actor-critic on a Gaussian kernel estimate of the expert's density."""
 
-    experience: ExperienceSettings = field(default_factory=ExperienceSettings)
-    """How much the agent drives."""
-    sac: SACSettings = field(default_factory=SACSettings)
-    """The agent."""
-    network: NetworkShape = field(default_factory=NetworkShape)
-    """Actor and critics."""
     density: DensitySettings = field(default_factory=DensitySettings)
     """The kernel estimate."""
 

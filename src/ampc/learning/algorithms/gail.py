@@ -1,6 +1,6 @@
 """Generative adversarial imitation learning: a discriminator's word as reward, learned beside the agent."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,7 @@ from ampc.arrays import FloatArray
 from ampc.learning.algorithms import Algorithm
 from ampc.learning.lesson import Lesson
 from ampc.learning.reinforcement import require_stable_baselines
-from ampc.learning.reinforcement.agent_settings import SACSettings
-from ampc.learning.reinforcement.discriminator_settings import DiscriminatorSettings
-from ampc.learning.reinforcement.settings import ExperienceSettings, NetworkShape
+from ampc.learning.reinforcement.sac_settings import AdversarialSettings
 from ampc.policies.policy import Policy
 
 if TYPE_CHECKING:
@@ -20,17 +18,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(AdversarialSettings):
     """Generative adversarial imitation learning (Ho and Ermon 2016, arXiv 1606.03476), by SAC."""
-
-    experience: ExperienceSettings = field(default_factory=ExperienceSettings)
-    """How much the agent drives."""
-    sac: SACSettings = field(default_factory=SACSettings)
-    """The agent."""
-    network: NetworkShape = field(default_factory=NetworkShape)
-    """Actor and critics."""
-    discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
-    """The discriminator."""
 
 
 def learn(lesson: Lesson, settings: Settings, folder: Path, console: Console | None = None) -> Policy:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ampc.errors import SettingsError
 from ampc.learning.algorithms import Algorithm
 from ampc.learning.lesson import Lesson
 from ampc.learning.reinforcement import require_stable_baselines
@@ -28,7 +29,7 @@ class Settings:
 
 
 def learn(lesson: Lesson, settings: Settings, folder: Path, console: Console | None = None) -> Policy:
-    """Maximise the discounted sum of ``-distance - violation_penalty * violation``."""
+    """Maximise the discounted reward, see `ExperienceSettings`."""
     require_stable_baselines()
     from ampc.learning.reinforcement.agents import begin_with, fingerprint, make_ppo
     from ampc.learning.reinforcement.driving import Course
@@ -38,6 +39,11 @@ def learn(lesson: Lesson, settings: Settings, folder: Path, console: Console | N
     if settings.begin_with is not None:
         taught = Policy.load(settings.begin_with, lesson.teaching.setup.build_model())
         shape = NetworkShape(*taught.spec.network.size)
+        if abs(taught.spec.control_period - course.control_period) > 1e-9:
+            raise SettingsError(
+                f"the policy to begin with decides every {taught.spec.control_period:g} s; set "
+                "experience.decision_time to that"
+            )
     agent = make_ppo(course.env, settings.ppo, shape, course.env.decisions, lesson.seed)
     if taught is not None:
         begin_with(agent, taught)

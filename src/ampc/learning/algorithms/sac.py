@@ -1,6 +1,6 @@
 """Soft actor-critic on the distance to the goal: reinforcement learning without an expert."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -8,25 +8,17 @@ from rich.console import Console
 from ampc.learning.algorithms import Algorithm
 from ampc.learning.lesson import Lesson
 from ampc.learning.reinforcement import require_stable_baselines
-from ampc.learning.reinforcement.agent_settings import SACSettings
-from ampc.learning.reinforcement.settings import ExperienceSettings, NetworkShape
+from ampc.learning.reinforcement.sac_settings import DrivingSettings
 from ampc.policies.policy import Policy
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(DrivingSettings):
     """Soft actor-critic (Haarnoja et al. 2018, arXiv 1812.05905)."""
-
-    experience: ExperienceSettings = field(default_factory=ExperienceSettings)
-    """How much the agent drives."""
-    sac: SACSettings = field(default_factory=SACSettings)
-    """The agent."""
-    network: NetworkShape = field(default_factory=NetworkShape)
-    """Actor and critics."""
 
 
 def learn(lesson: Lesson, settings: Settings, folder: Path, console: Console | None = None) -> Policy:
-    """Maximise the discounted sum of ``-distance - violation_penalty * violation``, and the entropy."""
+    """Maximise the discounted reward, see `ExperienceSettings`, and the entropy."""
     require_stable_baselines()
     from ampc.learning.reinforcement.driving import train_sac
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -16,10 +15,10 @@ from ampc.learning.reinforcement.agents import Agent
 from ampc.learning.reinforcement.arms_env import ArmsEnv
 from ampc.learning.reinforcement.demonstrations import Demonstrations
 from ampc.learning.reinforcement.discriminator import Discriminator, DiscriminatorTrainer, Steps
-from ampc.learning.reinforcement.discriminator_settings import DiscriminatorSettings
 from ampc.learning.reinforcement.driving import train_sac
 from ampc.learning.reinforcement.rewarded_memory import RewardedBuffer
 from ampc.learning.reinforcement.rounds import Between, Part
+from ampc.learning.reinforcement.sac_settings import AdversarialSettings
 from ampc.policies.policy import Policy
 
 MakeDiscriminator = Callable[[FloatArray, FloatArray, int], Discriminator]
@@ -33,7 +32,7 @@ def learn_against(
     make: MakeDiscriminator,
     lesson: Lesson,
     name: str,
-    settings: Any,
+    settings: AdversarialSettings,
     folder: Path,
     console: Console | None,
 ) -> Policy:
@@ -47,11 +46,11 @@ def learn_against(
         make: Makes the discriminator.
         lesson: The lesson.
         name: Of the algorithm.
-        settings: The algorithm's own: ``experience``, ``sac``, ``network``, ``discriminator``.
+        settings: The algorithm's own.
         folder: Receives demonstrations, checkpoint, logs and policy.
         console: Where progress goes; None for standard error.
     """
-    own: DiscriminatorSettings = settings.discriminator
+    own = settings.discriminator
     held = settings.experience.held(lesson.control_period)
     shown = Demonstrations.of(lesson.demonstrate(folder, console), lesson.specification(), held)
     expert = Steps(shown.features, shown.actions, shown.following)

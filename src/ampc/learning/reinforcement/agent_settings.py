@@ -60,11 +60,21 @@ class PPOSettings:
     """Norm that gradients are cut to."""
     first_deviation: float = 0.5
     """Standard deviation of the actions at the beginning."""
+    critic_rounds: int = 0
+    """Rounds at the beginning in which the critic alone learns: that of a policy that was taught begins anew,
+    and what it says at first would ruin the policy."""
+    largest_divergence: float | None = None
+    """Divergence of the policy from that before the round, beyond 1.5 times which the round is over (the
+    ``target_kl`` of stable-baselines3); None for no limit."""
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "epochs"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"ppo.{name} is {getattr(self, name)}; it must be at least 1")
+        if self.critic_rounds < 0:
+            raise SettingsError(f"ppo.critic_rounds is {self.critic_rounds}; it must not be negative")
+        if self.largest_divergence is not None and not self.largest_divergence > 0.0:
+            raise SettingsError(f"ppo.largest_divergence is {self.largest_divergence}; it must be positive")
         _require_rates(self, "ppo", ("learning_rate", "clip_range", "max_gradient", "first_deviation"))
 
 

@@ -22,15 +22,17 @@ from ampc.tasks import Task
 Rows = NDArray[np.float32]
 Reward = Callable[[Rows, Rows], FloatArray]
 """Rewards (B,) of features (B, F) and actions (B, m), in place of the distance."""
+Cost = Callable[[Views, FloatArray], FloatArray]
+"""Costs (B,) of a control step that led to such views by torques (B, m) [N m], in place of the distance."""
 
 
 class ArmsEnv(VecEnv):
     """B arms whose observations are the features that a policy computes, before it normalises them.
 
     An action is the command divided by its limit, held for some control steps; its reward is the mean of
-    ``-distance - violation_penalty * violation`` over them [m]. All episodes begin and end together, and
-    never terminate: their ends are truncations, as in `ampc.environments`. Together they are a *round*; its
-    number decides the tasks, so that a training can go on at the beginning of any round.
+    ``-distance - violation_penalty * violation`` over them [m], or another. All episodes begin and end
+    together, and never terminate: their ends are truncations, as in `ampc.environments`. Together they are a
+    *round*; its number decides the tasks, so that a training can go on at the beginning of any round.
 
     Attributes:
         round: Number of rounds begun.
@@ -55,6 +57,7 @@ class ArmsEnv(VecEnv):
         held: int = 1,
         score: ScoreSettings | None = None,
         reward: Reward | None = None,
+        cost: Cost | None = None,
     ) -> None:
         """Wrap closed loops.
 
@@ -66,6 +69,7 @@ class ArmsEnv(VecEnv):
             held: Control steps of an action.
             score: What a violation costs.
             reward: What is rewarded, where it is not the distance.
+            cost: What is paid for, where it is not the distance.
         """
         self.render_mode = None
         self.round, self.at_start = 0, False
@@ -73,7 +77,7 @@ class ArmsEnv(VecEnv):
         self.entered: BoolArray = np.zeros(loops.count, dtype=np.bool_)
         self.final_distance, self.violated = self.distance, self.entered
         self.mean_reward = 0.0
-        self._loops, self._tasks, self._reward = loops, tasks, reward
+        self._loops, self._tasks, self._reward, self._cost = loops, tasks, reward, cost
         self.decisions, self._held = decisions, held
         self._score = Score(loops.robot, loops.count, loops.control_period, score or ScoreSettings())
         self._all = np.arange(loops.count)
@@ -115,7 +119,10 @@ class ArmsEnv(VecEnv):
         commands = self._actions * self._limit
         for _ in range(self._held):
             views = self._loops.step(commands)
-            gained, info = self._score.step(self._all, self._goals, self._loops.motion())
+            motion = self._loops.motion()
+            gained, info = self._score.step(self._all, self._goals, motion)
+            if self._cost is not None:
+                gained = gained + info["distance"] - self._cost(views, motion.applied_torque)
             rewards += gained / self._held
             self.entered |= info["violation"]
             self.distance = info["distance"]

@@ -1,4 +1,4 @@
-"""How good a policy is by now: without exploration, at its own rate, on tasks that are always the same."""
+"""How good a policy is by now: without exploration, on tasks that are always the same."""
 
 from collections.abc import Callable
 
@@ -6,37 +6,45 @@ import numpy as np
 import torch
 
 from ampc.environments.loops import ManyLoops
-from ampc.learning.reinforcement.arms_env import ArmsEnv
+from ampc.learning.reinforcement.arms_env import ArmsEnv, Cost
 from ampc.policies.policy import Policy
 from ampc.policies.spec import PolicySpec
 from ampc.tasks import Task
 
 
 class Judge:
-    """Lets policies drive an episode of every arm, deciding at every control step."""
+    """Lets policies drive an episode of every arm."""
 
     def __init__(
-        self, loops: ManyLoops, spec: PolicySpec, tasks: Callable[[range], list[Task]], steps: int
+        self,
+        loops: ManyLoops,
+        spec: PolicySpec,
+        tasks: Callable[[range], list[Task]],
+        decisions: int,
+        held: int = 1,
+        cost: Cost | None = None,
     ) -> None:
-        """Take the arms, one for each task, and the length of the episodes in control steps."""
-        self._env, self._steps = ArmsEnv(loops, spec, tasks, steps + 1), steps
+        """Take the arms, one for each task, length of episodes and of decisions, and what is paid for."""
+        self._env, self._decisions = ArmsEnv(loops, spec, tasks, decisions + 1, held, cost=cost), decisions
 
     def measure(self, policy: Policy) -> dict[str, float]:
-        """Median and mean of the final distances [m], and the share of episodes that enter an obstacle."""
+        """Final distances [m], mean reward of a decision, and the share of episodes that enter an obstacle."""
         env = self._env
         env.round = 0
         seen = env.reset()
         policy.eval()
-        limit = policy.command_limit
-        for _ in range(self._steps):
+        limit, rewards = policy.command_limit, 0.0
+        for _ in range(self._decisions):
             with torch.inference_mode():
                 features = (torch.from_numpy(seen) - policy.features.mean) / policy.features.deviation
                 commands = policy.saturate(policy.network(features[:, None]) * limit)
             env.step_async((commands / limit).numpy())
-            seen = env.step_wait()[0]
+            seen, gained, _, _ = env.step_wait()
+            rewards += float(gained.mean()) / self._decisions
         return {
             "judged distance": float(np.median(env.distance)),
             "judged mean": float(np.mean(env.distance)),
+            "judged reward": rewards,
             "judged violating": float(np.mean(env.entered)),
         }
 

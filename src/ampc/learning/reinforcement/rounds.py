@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from rich.console import Console
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
@@ -67,7 +68,8 @@ class Training:
         """What the agent has learned so far."""
         part = next(part for part in self.agent.policy.modules() if isinstance(part, Normalised))
         mean, deviation = part.mean.double().numpy().copy(), part.deviation.double().numpy().copy()
-        return policy_of(self.agent, self.spec, mean, deviation)
+        with torch.random.fork_rng(devices=[]):  # who is judged more often learns the same
+            return policy_of(self.agent, self.spec, mean, deviation)
 
 
 def train_agent(
@@ -188,4 +190,4 @@ class _Rounds(BaseCallback):
             "history": self._curve.history,
         }
         checkpoint.save(self._folder, content)
-        self._curve.write()
+        self._curve.save()

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from ampc.errors import SettingsError
 
@@ -15,11 +16,14 @@ class ExperienceSettings:
     arms: int = 16
     """Arms that are driven side by side; an episode of each is a round."""
     decision_time: float = 0.02
-    """Time for which an action is held while learning [s]; at least one control step. The policy that comes
-    of it decides at every control step."""
+    """Time for which an action is held [s]; at least one control step. It becomes the control period of the
+    policy: asked more often, it would answer the noise of every estimate."""
+    reward: Literal["distance", "expert-cost"] = "distance"
+    """What is avoided: ``distance`` from the goal [m], or ``expert-cost``, what the nonlinear MPC minimises,
+    in thousands a second (flexible links only); not of rewards that are learned."""
     violation_penalty: float = 0.0
-    """Cost of every control step in which an obstacle point is inside an obstacle [m of distance]; not of
-    rewards that are learned."""
+    """Cost of every control step in which an obstacle point is inside an obstacle [m of distance, or
+    thousands a second]; not of rewards that are learned."""
     filtered: bool = False
     """Drive through the safety filter, while learning and where the policy is judged (flexible links only);
     the policy itself is saved without one."""
