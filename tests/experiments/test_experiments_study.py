@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from ampc.cli.main import main
 from ampc.errors import AmpcError, DatasetError, SettingsError
-from ampc.experiments import Cell, Findings, Store, Study, choose, reproduce, studies_of
+from ampc.experiments import Budget, Cell, Findings, Store, Study, choose, reproduce, studies_of
 from ampc.experiments.cell import run_cell
 from ampc.experiments.code import DATA, PACKAGE, sources_of
 from ampc.experiments.reproduce import with_ingredients
@@ -121,6 +122,56 @@ def test_studies_can_be_planned(arm: Any) -> None:
 def test_unknown_studies_are_refused() -> None:
     with pytest.raises(SettingsError, match="no study 'alchemy'"):
         choose("rigid", ["alchemy"])
+
+
+def test_a_long_study_can_be_done_in_part(tmp_path: Path) -> None:
+    """Only what is asked for is run, and the tables are of all that is there."""
+    study = replace(STUDY, within=lambda budget: STUDY)
+    store, results = Store(tmp_path / "cells"), tmp_path / "results"
+    for only, there in (("th*e", ["three"]), ("four", ["three", "four"])):
+        found = reproduce([study], store, results, workers=1, console=QUIET, only=[only])
+        assert [row["sum"] for row in found["sums"].tables["totals"]] == there
+    assert list(json.loads((results / "sums/study.json").read_text())["cells"]) == ["three", "four"]
+    with pytest.raises(AmpcError, match="no results of sums"):
+        reproduce([study], store, results, workers=1, console=QUIET, only=["five"])
+    with pytest.raises(SettingsError, match="needs all of its cells"):
+        reproduce([STUDY], store, results, workers=1, console=QUIET, only=["three"])
+
+
+def test_budgets_are_for_studies_that_have_a_choice() -> None:
+    (found,) = choose("flexible", ["algorithms"], Budget(seeds=1, steps=1000))
+    full = studies_of("flexible")["algorithms"]
+    assert len(found.cells(False)) < len(full.cells(False))
+    assert (found.core_minutes or 0.0) < 0.4 * (full.core_minutes or 0.0)
+    assert choose("rigid", ["regions"], Budget()) == [studies_of("rigid")["regions"]]
+    with pytest.raises(SettingsError, match="'regions' has no choice"):
+        choose("rigid", ["regions"], Budget(seeds=1))
+    with pytest.raises(SettingsError, match="steps is 0"):
+        Budget(steps=0)
+
+
+def test_long_studies_are_run_if_they_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = replace(STUDY, name="patience", core_minutes=300.0)
+    monkeypatch.setattr("ampc.experiments.study.studies_of", lambda arm: {"sums": STUDY, "patience": long})
+    words = ["reproduce", "rigid", "--cells", str(tmp_path / "cells"), "--output", str(tmp_path / "out")]
+    for more, names in (([], {"sums"}), (["--all"], {"sums", "patience"})):
+        assert main([*words, *more]) == 0
+        assert {path.name for path in (tmp_path / "out").iterdir()} == names
+        shown = " ".join(capsys.readouterr().out.split())
+        assert ("left out: patience, about 5.0 hours of one core" in shown) == (not more)
+        assert ("about 5.0 hours of one core for all of it" in shown) == bool(more)
+    (tmp_path / "out/patience/study.json").unlink()
+    assert main([*words, "--study", "patience"]) == 0
+    assert (tmp_path / "out/patience/study.json").exists()
+
+
+@pytest.mark.parametrize("arm", ["rigid", "flexible"])
+def test_everything_that_is_run_without_being_named_takes_less_than_two_hours(arm: Any) -> None:
+    studies = studies_of(arm)
+    assert studies["algorithms"].long
+    assert all(study.core_minutes is not None for study in studies.values() if study.within is not None)
 
 
 def test_tables_in_markdown() -> None:

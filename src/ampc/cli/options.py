@@ -150,7 +150,10 @@ class Reproduce:
     arm: tyro.conf.Positional[Literal["rigid", "flexible"]]
     """Whose studies."""
     study: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    """Name of a study; may be given several times. All of the arm by default."""
+    """Name of a study; may be given several times. By default all of the arm that take less than two hours
+    of one core."""
+    all: bool = False
+    """Also those that take longer."""
     output: Path | None = None
     """Folder for tables and figures; results/ARM by default, runs/quick/ARM for --quick."""
     cells: Path = Path("runs/cells")
@@ -159,3 +162,10 @@ class Reproduce:
     """Small versions that show the way, not the answer."""
     workers: int | None = None
     """Cells at a time; None for one a core."""
+    seeds: int | None = None
+    """Number of training seeds, for studies that can be done in part."""
+    steps: int | None = None
+    """Control steps that each agent drives, for studies that can be done in part."""
+    only: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """Beginning of names of cells, such as SAC or "GAIL 0"; may be given several times. Nothing else is run,
+    and tables are made of all cells that are there by then; for studies that can be done in part."""

@@ -142,12 +142,16 @@ def bench(options: Bench, console: Console) -> int:
 
 def reproduce(options: Reproduce, console: Console) -> int:
     """Run studies."""
-    from ampc.experiments import Store, choose
+    from ampc.experiments import Budget, Store, choose, tell_left_out
     from ampc.experiments import reproduce as run_studies
 
     output = options.output or Path("runs/quick" if options.quick else "results", options.arm)
-    studies = choose(options.arm, options.study)
-    run_studies(studies, Store(options.cells), output, options.quick, options.workers, console)
+    studies = choose(options.arm, options.study, Budget(options.seeds, options.steps))
+    if not (options.study or options.all or options.quick):
+        tell_left_out([study for study in studies if study.long], console)
+        studies = [study for study in studies if not study.long]
+    store = Store(options.cells)
+    run_studies(studies, store, output, options.quick, options.workers, console, options.only)
     return 0
 
 

@@ -46,8 +46,8 @@ class HeldSetup(FlexibleSetup):
     """A `FlexibleSetup` for policies of any control period that is a multiple of the plant's.
 
     Sensors are read and the state is estimated at the plant's; in between its decisions a policy's command
-    stands. One that learned with held commands drives badly if it is asked more often: it answers the noise of
-    every estimate.
+    stands. One that learned with held commands drives badly if it is asked more often: it answers the noise
+    of every estimate.
     """
 
     def _load_policy(self, model: Robot) -> RuntimePolicy:

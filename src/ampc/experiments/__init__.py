@@ -2,11 +2,12 @@
 
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.presets import PRESETS, PresetName, preset
-from ampc.experiments.reproduce import reproduce
-from ampc.experiments.study import Findings, Study, choose, studies_of
+from ampc.experiments.reproduce import reproduce, tell_left_out
+from ampc.experiments.study import Budget, Findings, Study, choose, studies_of
 
 __all__ = [
     "PRESETS",
+    "Budget",
     "Cell",
     "Findings",
     "PresetName",
@@ -16,4 +17,5 @@ __all__ = [
     "preset",
     "reproduce",
     "studies_of",
+    "tell_left_out",
 ]

@@ -1,13 +1,14 @@
 """Running a study: what is missing of its cells, then its tables and figures."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ampc.errors import AmpcError
+from ampc.errors import AmpcError, SettingsError
 from ampc.experiments.cell import Cell, Store, run_cell
 from ampc.experiments.study import Findings, Study
 from ampc.experiments.writing import write_study
@@ -21,6 +22,7 @@ def reproduce(
     quick: bool = False,
     workers: int | None = None,
     console: Console | None = None,
+    only: Sequence[str] = (),
 ) -> dict[str, Findings]:
     """Run studies one after the other; what is finished already is not run again.
 
@@ -31,13 +33,18 @@ def reproduce(
         quick: Run the small versions.
         workers: Cells at a time, where the study has no say in it; None for one a core.
         console: Where progress is shown.
+        only: Run nothing but the cells whose names begin with one of these patterns, and make tables of all
+            that are finished by then; for studies with `Study.within` alone. All cells without patterns.
 
     Returns:
         What each study has found.
 
     Raises:
+        SettingsError: If a study needs all of its cells.
         AmpcError: If cells have failed, after everything that does not need them; what is finished is kept.
     """
+    if only and (whole := [study.name for study in studies if study.within is None]):
+        raise SettingsError(f"the study {whole[0]!r} needs all of its cells; leave out `only`")
     console = console or Console()
     found: dict[str, Findings] = {}
     failed: list[str] = []
@@ -45,8 +52,12 @@ def reproduce(
         console.rule(f"[bold]{study.name}[/]: {study.title}")
         cells = study.cells(quick)
         folder = output / study.name
+        if study.core_minutes is not None and not quick:
+            console.print(f"about {_duration(study.core_minutes)} of one core for all of it", highlight=False)
         try:
-            run_cells(cells, store, study.workers or workers or count_cores(), console)
+            run_cells(_chosen(cells, only), store, study.workers or workers or count_cores(), console)
+            if only:
+                cells = {name: cell for name, cell in cells.items() if store.is_finished(cell)}
             found[study.name] = study.findings(cells, store)
             write_study(folder, study, cells, store, found[study.name], quick)
         except AmpcError as error:
@@ -61,6 +72,36 @@ def reproduce(
     if failed:
         raise AmpcError(f"no results of {', '.join(failed)}; see above. The same command goes on there")
     return found
+
+
+def tell_left_out(studies: Sequence[Study], console: Console) -> None:
+    """Say which studies have to be asked for, and how long they take."""
+    for study in studies:
+        console.print(
+            f"left out: {study.name}, about {_duration(study.core_minutes or 0.0)} of one core; "
+            f"--study {study.name} runs it, --all everything",
+            highlight=False,
+        )
+
+
+def _duration(minutes: float) -> str:
+    return f"{minutes / 60.0:.1f} hours" if minutes > 90.0 else f"{minutes:.0f} minutes"
+
+
+def _chosen(cells: Mapping[str, Cell], only: Sequence[str]) -> dict[str, Cell]:
+    """Cells whose names begin with one of the patterns; all without patterns.
+
+    Raises:
+        SettingsError: If there is none for a pattern.
+    """
+    for pattern in only:
+        if not any(fnmatchcase(name, f"{pattern}*") for name in cells):
+            raise SettingsError(f"no cell begins with {pattern!r}; they are {', '.join(cells)}")
+    return {
+        name: cell
+        for name, cell in cells.items()
+        if not only or any(fnmatchcase(name, f"{pattern}*") for pattern in only)
+    }
 
 
 def run_cells(cells: Mapping[str, Cell], store: Store, workers: int, console: Console) -> None:

@@ -12,6 +12,8 @@ from ampc.experiments.cell import Cell, Store
 Arm = Literal["rigid", "flexible"]
 Value = str | float | int | bool | None
 Row = Mapping[str, Value]
+LONG = 120.0
+"""Minutes of one core from which a study is run only if it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,22 @@ class Findings:
     """Sentences above the tables: what was compared on what, and what stands out."""
     films: Mapping[str, bytes] = field(default_factory=dict)
     """MP4 films by name."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much of a long study is to be done."""
+
+    seeds: int | None = None
+    """Number of training seeds; None for the study's own."""
+    steps: int | None = None
+    """Control steps that each agent drives; None for the study's own."""
+
+    def __post_init__(self) -> None:
+        for name in ("seeds", "steps"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SettingsError(f"{name} is {value}; it must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -44,6 +62,15 @@ class Study:
     """Tables and figures from finished cells, a pure function."""
     workers: int | None = None
     """Cells at a time; None for one a core, 1 where time is measured."""
+    core_minutes: float | None = None
+    """Time of one core that all of it takes [min]; None where nobody has said."""
+    within: Callable[[Budget], "Study"] | None = None
+    """The same study with another budget; of such studies, `findings` makes do with cells that are there."""
+
+    @property
+    def long(self) -> bool:
+        """Whether it is run only if it is asked for."""
+        return self.core_minutes is not None and self.core_minutes > LONG
 
 
 def studies_of(arm: Arm) -> dict[str, Study]:
@@ -56,14 +83,19 @@ def studies_of(arm: Arm) -> dict[str, Study]:
     return {study.name: study for study in found if study is not None}
 
 
-def choose(arm: Arm, names: Sequence[str]) -> list[Study]:
-    """Studies of an arm by name; all if no name is given.
+def choose(arm: Arm, names: Sequence[str], budget: Budget | None = None) -> list[Study]:
+    """Studies of an arm by name, all if no name is given; within a budget, where there is one.
 
     Raises:
-        SettingsError: If there is no study of a name.
+        SettingsError: If there is no study of a name, or one has no choice of a budget.
     """
     studies = studies_of(arm)
     unknown = [name for name in names if name not in studies]
     if unknown:
         raise SettingsError(f"the {arm} arm has no study {unknown[0]!r}; choose from {', '.join(studies)}")
-    return [studies[name] for name in (names or studies)]
+    found = [studies[name] for name in (names or studies)]
+    if budget is None or budget == Budget():
+        return found
+    if fixed := [study.name for study in found if study.within is None]:
+        raise SettingsError(f"the study {fixed[0]!r} has no choice of seeds and steps; name one that has")
+    return [study.within(budget) for study in found if study.within is not None]

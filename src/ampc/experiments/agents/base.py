@@ -15,6 +15,7 @@ from ampc.learning.lesson import Lesson
 from ampc.policies.policy import Policy
 
 POLICY_FILE = "policy.onnx"
+QUIET = Console(quiet=True)
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,15 @@ class AgentPolicy(Cell):
     """Where they lie in the folder of that cell."""
 
     @abstractmethod
-    def learn(self, lesson: Lesson, folder: Path, console: Console) -> Policy:
-        """Let the algorithm learn."""
+    def learn(self, lesson: Lesson, folder: Path, store: Store) -> Policy:
+        """Let the algorithm learn, quietly."""
 
     def run(self, folder: Path, store: Store) -> dict[str, Any]:
         """Learn and export; a run that was killed goes on."""
         given = None if self.shown is None else store.folder(self.shown) / self.shown_at
         alone = replace(self.teaching, collection=replace(self.teaching.collection, workers=1))
         lesson = Lesson(alone, self.demonstrations, self.seed, given)
-        policy = self.learn(lesson, folder, Console(quiet=True))
+        policy = self.learn(lesson, folder, store)
         export_onnx(policy, folder / POLICY_FILE)
         steps = policy.spec.training["control_steps"]
         return {"control steps": steps, "curve": curve_of(folder / "training.csv")}

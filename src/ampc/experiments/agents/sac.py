@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-
-from ampc.experiments.agents.base import AgentPolicy
+from ampc.experiments.agents.base import QUIET, AgentPolicy
+from ampc.experiments.cell import Store
 from ampc.learning.algorithms import sac
 from ampc.learning.lesson import Lesson
 from ampc.policies.policy import Policy
@@ -18,6 +17,6 @@ class SACPolicy(AgentPolicy):
     settings: sac.Settings = field(default_factory=sac.Settings)
     """Of the algorithm."""
 
-    def learn(self, lesson: Lesson, folder: Path, console: Console) -> Policy:
+    def learn(self, lesson: Lesson, folder: Path, store: Store) -> Policy:
         """Let the algorithm learn."""
-        return sac.learn(lesson, self.settings, folder, console)
+        return sac.learn(lesson, self.settings, folder, QUIET)

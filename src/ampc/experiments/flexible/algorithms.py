@@ -1,15 +1,12 @@
 """Study: all ways to a policy beside each other, from the same 100 demonstrations or by driving alone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import product
-from typing import Any
 
 import numpy as np
 
 from ampc.arrays import FloatArray
-from ampc.control.safety_settings import SafetyFilterSettings
-from ampc.episodes.filtered_setup import FilteredSetup
 from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.evaluation.statistics import (
     BootstrapSettings,
@@ -18,38 +15,32 @@ from ampc.evaluation.statistics import (
     mean,
     quantile,
 )
-from ampc.experiments.agents.airl import AIRLPolicy
-from ampc.experiments.agents.base import AgentPolicy
-from ampc.experiments.agents.density import DensityPolicy
-from ampc.experiments.agents.gail import GAILPolicy
-from ampc.experiments.agents.ppo import PPOPolicy
 from ampc.experiments.agents.results import budget_rows, draw_curves
-from ampc.experiments.agents.sac import SACPolicy
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.flexible import expert
-from ampc.experiments.flexible.distillation import CLONED, EXPERT, TAUGHT, policies
-from ampc.experiments.flexible.policies import DURATION, teaching
+from ampc.experiments.flexible.distillation import EXPERT, TAUGHT
 from ampc.experiments.flexible.protocol import EVALUATION_SEED as SEED
 from ampc.experiments.flexible.protocol import PLANTS, REGIONS, Episode, column, episodes_of, interval
+from ampc.experiments.flexible.rivals import (
+    BEHIND,
+    DRIVING,
+    FULL,
+    IMITATING,
+    SEEDS,
+    STEPS,
+    Filtered,
+    algorithm_in,
+    contestants,
+)
 from ampc.experiments.flexible.trial import Contestant, FlexibleTasks, FlexibleTrial
-from ampc.experiments.study import Findings, Row, Study, Value
-from ampc.learning.reinforcement.settings import ExperienceSettings
+from ampc.experiments.study import Budget, Findings, Row, Study, Value
 from ampc.report.studies import Panel, Point, draw_panels
 
-SEEDS = (0, 1, 2)
-STEPS = 2_000_000
-"""Control steps that each agent drives: the published budget."""
 TASKS = 100
-SAC, PPO, PENALISED = "SAC", "PPO", "SAC, penalised"
-IMITATING: dict[str, type[AgentPolicy]] = {"GAIL": GAILPolicy, "AIRL": AIRLPolicy, "density": DensityPolicy}
-DRIVING: dict[str, type[AgentPolicy]] = {SAC: SACPolicy, PPO: PPOPolicy, PENALISED: SACPolicy}
-PENALTY = 1.0
-"""Cost of a control step inside an obstacle, for the agent that is penalised [m of distance]."""
-FIRST_ROUND = "rounds/0/dataset"
-"""Demonstrations in the folder of a policy that was cloned from them."""
-FILTERED = (TAUGHT, SAC, PPO)
-"""Whose policies are also compared behind the safety filter."""
-BEHIND = " + filter"
+MINUTES_OF_A_MILLION = 10.0
+"""Time of one core in which an agent drives and learns a million control steps [min]."""
+MINUTES_OF_THE_REST = 25.0
+"""Time of one core for the demonstrations, DAgger and all episodes that are judged, for each seed [min]."""
 PUBLISHED: tuple[Row, ...] = tuple(
     {"controller": name, "random, median [cm]": median, "near wall, mean [cm]": near, "samples": samples}
     for name, median, near, samples in (
@@ -69,53 +60,10 @@ PUBLISHED: tuple[Row, ...] = tuple(
 episode near the wall."""
 
 
-@dataclass(frozen=True)
-class Filtered(Contestant):
-    """A closed loop behind the safety filter."""
-
-    filter: SafetyFilterSettings = field(default_factory=SafetyFilterSettings)
-    """The filter."""
-
-    def closed_loop(self, store: Store) -> FilteredSetup:  # type: ignore[override]  # it builds the same
-        """The setup with the policy and the filter in place."""
-        return FilteredSetup(super().closed_loop(store), filter=self.filter)
-
-
-def agents(quick: bool) -> dict[str, Cell]:
-    """All policies by name: algorithm and seed."""
-    seeds = (0,) if quick else SEEDS
-    taught = policies(quick, seeds)
-    experience = ExperienceSettings(STEPS)
-    if quick:
-        experience = ExperienceSettings(800, arms=2, evaluate_every=2, evaluation_tasks=1)
-    found: dict[str, Cell] = {name if " " in name else f"{name} 0": cell for name, cell in taught.items()}
-    for seed in seeds:
-        for name, kind in (IMITATING | DRIVING).items():
-            shown = found[f"{CLONED} {seed}"] if name in IMITATING else None
-            lessons = teaching(seed, duration=0.4 if quick else DURATION)
-            cell = kind(lessons, seed, shown=shown, shown_at=FIRST_ROUND)
-            cost = PENALTY if name == PENALISED else 0.0
-            own: Any = replace(cell.settings, experience=replace(experience, violation_penalty=cost))  # type: ignore[attr-defined]
-            if quick and name != PPO:
-                own = replace(own, sac=replace(own.sac, learning_starts=40))
-            found[f"{name} {seed}"] = replace(cell, settings=own)  # type: ignore[call-arg]
-    return found
-
-
-def contestants(quick: bool) -> list[Contestant]:
-    """All policies, and some of them behind the filter."""
-    setup, found = FlexibleSetup(), agents(quick)
-    loops = [Contestant(name, setup, cell) for name, cell in found.items()]
-    for name, cell in found.items():
-        if algorithm_in(name) in FILTERED:
-            loops.append(Filtered(f"{name}{BEHIND}", setup, cell))
-    return loops
-
-
-def cells(quick: bool) -> Mapping[str, Cell]:
+def cells(quick: bool, budget: Budget = FULL) -> Mapping[str, Cell]:
     """Trials of each controller by plant and region; the expert's are those of the study `expert`."""
     found: dict[str, Cell] = {}
-    loops = contestants(quick)
+    loops = contestants(quick, budget)
     if quick:
         loops = [Contestant(EXPERT, FlexibleSetup()), *loops]
     else:
@@ -130,22 +78,20 @@ def cells(quick: bool) -> Mapping[str, Cell]:
     return found
 
 
-def algorithm_in(name: str) -> str:
-    """The controller that a contestant is one seed of: ``SAC + filter`` of ``SAC 1 + filter``."""
-    base = name.removesuffix(BEHIND)
-    kind = base.rsplit(" ", 1)[0] if base != EXPERT else base
-    return kind + name[len(base) :]
-
-
 def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
-    """Tables by plant, region and controller, over all seeds; box plots and learning curves."""
+    """Tables by plant, region and controller, over all seeds; box plots and learning curves.
+
+    Where cells are missing, so are their rows; what a row is of stands in it.
+    """
     trials = _trials(cells)
     kinds = list(dict.fromkeys(algorithm_in(name) for name, *_ in trials))
     accuracy: list[Row] = []
     limits: list[Row] = []
     distances: dict[tuple[str, str, str], FloatArray] = {}
     for plant, region, kind in product(PLANTS, REGIONS, kinds):
-        names = [each for each in dict.fromkeys(name for name, *_ in trials) if algorithm_in(each) == kind]
+        names = [name for name, *of in trials if of == [plant, region] and algorithm_in(name) == kind]
+        if not names:
+            continue
         seeds = [_episodes(trials[name, plant, region], store) for name in names]
         last = distances[plant, region, kind] = _of_seeds(seeds, "distance")
         labels: dict[str, Value] = {"plant": plant, "goals": region, "controller": kind, "seeds": len(names)}
@@ -223,6 +169,8 @@ def _ratios(distances: Mapping[tuple[str, str, str], FloatArray], kinds: Sequenc
     for plant, region, kind in product(PLANTS, REGIONS, kinds):
         if kind in (EXPERT, TAUGHT) or kind.endswith(BEHIND):
             continue
+        if (plant, region, TAUGHT) not in distances or (plant, region, kind) not in distances:
+            continue
         own, other = distances[plant, region, TAUGHT], distances[plant, region, kind]
         bootstrap = TaskBootstrap(own.shape[1], BootstrapSettings())
         ratio = bootstrap.compare(own, other, quantile(0.5), "ratio")
@@ -247,9 +195,13 @@ def _boxes(distances: Mapping[tuple[str, str, str], FloatArray], kinds: Sequence
     for plant, region in product(PLANTS, REGIONS):
         points: dict[float | str, Point] = {}
         for kind in kinds:
+            if (plant, region, kind) not in distances:
+                continue
             values = 100.0 * distances[plant, region, kind].ravel()
             middle, low, high = (float(each) for each in np.percentile(values, [50, 5, 95]))
             points[kind] = (middle, low, high)
+        if not points:
+            continue
         title = f"{plant}, {region}"
         panels.append(Panel(title, {"": points}, "final distance [cm]", log_y=True, marks={"1 cm": 1.0}))
     return draw_panels(panels, 1, share_y=True)
@@ -266,11 +218,22 @@ NOTES = (
     "Published figures are of one seed, of sampled actions, at most 1.5 s, and of end-effector samples "
     "alone.",
 )
-STUDY = Study(
-    "algorithms",
-    "Every rival in the same table",
-    "How do imitation by driving (GAIL, AIRL, density) and reinforcement learning (SAC, PPO) compare with "
-    "behaviour cloning and DAgger, without and with the safety filter?",
-    cells,
-    findings,
-)
+
+
+def within(budget: Budget) -> Study:
+    """The study with so many seeds and steps."""
+    seeds, steps = budget.seeds or len(SEEDS), budget.steps or STEPS
+    agents_minutes = seeds * len(IMITATING | DRIVING) * steps * MINUTES_OF_A_MILLION / 1e6
+    return Study(
+        "algorithms",
+        "Every rival in the same table",
+        "How do imitation by driving (GAIL, AIRL, density) and reinforcement learning (SAC, PPO) compare "
+        "with behaviour cloning and DAgger, without and with the safety filter?",
+        partial(cells, budget=budget),
+        findings,
+        core_minutes=agents_minutes + seeds * MINUTES_OF_THE_REST,
+        within=within,
+    )
+
+
+STUDY = within(FULL)

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ampc.episodes.collection_settings import CollectionSettings
 from ampc.episodes.setup import EpisodeSetup
+from ampc.errors import SettingsError
 from ampc.experiments.agents.airl import AIRLPolicy
 from ampc.experiments.agents.base import AgentPolicy
 from ampc.experiments.agents.density import DensityPolicy
@@ -30,7 +32,7 @@ from ampc.experiments.rigid.protocol import (
     with_seed,
 )
 from ampc.experiments.rigid.trial import TaskSet, Trial
-from ampc.experiments.study import Findings, Study
+from ampc.experiments.study import Budget, Findings, Study
 from ampc.learning.dagger import Teaching
 from ampc.learning.dagger_settings import DaggerSettings
 from ampc.learning.reinforcement.settings import ExperienceSettings
@@ -46,19 +48,24 @@ STEPS = 300_000
 """Control steps that each agent drives: 5,000 episodes."""
 IMITATING: dict[str, type[AgentPolicy]] = {"GAIL": GAILPolicy, "AIRL": AIRLPolicy, "density": DensityPolicy}
 DRIVING: dict[str, type[AgentPolicy]] = {"SAC": SACPolicy, "PPO": PPOPolicy}
+FULL = Budget()
+MINUTES_OF_A_MILLION = 120.0
+"""Time of one core in which an agent drives and learns a million control steps [min]: all are decisions."""
+MINUTES_OF_THE_REST = 5.0
+"""Time of one core for demonstrations, BC, DAgger and all episodes that are judged, for each seed [min]."""
 INPUTS = InputSettings(history=1)
 """What all policies see: agents have no memory, and so have their rivals here."""
 
 
-def cells(quick: bool) -> Mapping[str, Cell]:
+def cells(quick: bool, budget: Budget = FULL) -> Mapping[str, Cell]:
     """The expert, and every algorithm for every seed, in all regions."""
     sets = region_sets(quick)
     found: dict[str, Cell] = dict(controllers(sets))
     episodes = 4 if quick else EPISODES
-    experience = ExperienceSettings(STEPS)
+    experience = ExperienceSettings(budget.steps or STEPS)
     if quick:
         experience = ExperienceSettings(240, arms=2, evaluate_every=1, evaluation_tasks=2)
-    for seed in seeds(quick):
+    for seed in seeds(quick) if budget.seeds is None or quick else range(budget.seeds):
         collection = CollectionSettings(episodes=episodes, seed=DATA_SEED + seed)
         data, lessons = Demonstrations(collection), Teaching(EpisodeSetup(), TaskSettings(), collection)
         common = training(seed, quick), INPUTS, NetworkSettings()
@@ -84,7 +91,13 @@ def _trial(policy: AgentPolicy, sets: tuple[TaskSet, ...]) -> Trial:
 
 
 def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
-    """Figures of all methods, what each was given, and how agents learn."""
+    """Figures of all methods, what each was given, and how agents learn.
+
+    Raises:
+        SettingsError: If the expert, which all are compared with, is not among the cells.
+    """
+    if EXPERT not in cells:
+        raise SettingsError(f"all methods are compared with the expert; add --only {EXPERT}")
     summary = compare(cells, store, EXPERT)
     policies = {
         name: cell.policy
@@ -107,15 +120,26 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
 
 NOTES = (
     "All policies see the present state error alone, and learn on the interior: BC, GAIL, AIRL and density "
-    f"from the same {EPISODES} demonstrations, DAgger from about as many labels, agents by driving "
-    f"{STEPS:,} control steps besides. What each was given stands in the table `budget`: it is to be read "
+    f"from the same {EPISODES} demonstrations, DAgger from about as many labels, agents by driving besides. "
+    "What each was given stands in the table `budget`: it is to be read "
     "beside the figures. Success means less than 10 mm throughout the last 0.3 s of 3 s.",
 )
-STUDY = Study(
-    "algorithms",
-    "Every rival in the same table",
-    "How do imitation by driving (GAIL, AIRL, density) and reinforcement learning (SAC, PPO) compare with "
-    "behaviour cloning and DAgger?",
-    cells,
-    findings,
-)
+
+
+def within(budget: Budget) -> Study:
+    """The study with so many seeds and steps."""
+    count, steps = budget.seeds or len(seeds(quick=False)), budget.steps or STEPS
+    agents_minutes = count * len(IMITATING | DRIVING) * steps * MINUTES_OF_A_MILLION / 1e6
+    return Study(
+        "algorithms",
+        "Every rival in the same table",
+        "How do imitation by driving (GAIL, AIRL, density) and reinforcement learning (SAC, PPO) compare "
+        "with behaviour cloning and DAgger?",
+        partial(cells, budget=budget),
+        findings,
+        core_minutes=agents_minutes + count * MINUTES_OF_THE_REST,
+        within=within,
+    )
+
+
+STUDY = within(FULL)

@@ -44,4 +44,5 @@ class Curve(TrainingLog):
     def save(self) -> None:
         """Bring the files up to date."""
         names = dict.fromkeys(name for row in self.history for name in row)
-        self.write([{name: row.get(name, "") for name in names} for row in self.history])  # type: ignore[misc]
+        rows: list[Any] = [{name: row.get(name, "") for name in names} for row in self.history]
+        self.write(rows)

@@ -28,7 +28,7 @@ class Judge:
         self._env, self._decisions = ArmsEnv(loops, spec, tasks, decisions + 1, held, cost=cost), decisions
 
     def measure(self, policy: Policy) -> dict[str, float]:
-        """Final distances [m], mean reward of a decision, and the share of episodes that enter an obstacle."""
+        """Final distances [m], mean reward of a decision, share of episodes that enter an obstacle."""
         env = self._env
         env.round = 0
         seen = env.reset()
