@@ -3,11 +3,15 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from ampc.cli.main import main
 from ampc.cli.teach import is_lesson
 from ampc.episodes.files import read_json
+from ampc.policies.policy import Policy
 from ampc.policies.runtime import OnnxPolicy
+from ampc.policies.settings import NetworkSettings, flexible_inputs
+from ampc.policies.spec import PolicySpec
 from ampc.robots import load_robot
 
 
@@ -44,6 +48,22 @@ def test_an_agent_is_taught_and_exported(tmp_path: Path) -> None:
     words += ["--sac.learning-starts", "10", "--network.hidden-size", "32"]
     assert main(words) == 0
     assert OnnxPolicy(tmp_path / "policy.onnx").spec.training["control_steps"] == 32
+
+
+def test_the_policy_of_an_agent_is_simulated_as_it_learned(tmp_path: Path) -> None:
+    """It decides every 20 ms, in a loop of 4 ms."""
+    torch.manual_seed(0)
+    spec = PolicySpec.for_robot(
+        load_robot("flexible-arm"),
+        0.02,
+        (20.0, 10.0, 10.0),
+        "gravity-compensation",
+        flexible_inputs(),
+        NetworkSettings("ffn", 8, 1),
+    )
+    Policy(spec).save(tmp_path)
+    words = ["simulate", "flexible-arm", "--policy", str(tmp_path), "--duration", "0.35"]
+    assert main(words) == 0
 
 
 def test_unknown_and_missing_algorithms_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

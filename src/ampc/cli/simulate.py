@@ -11,6 +11,7 @@ from rich.table import Table
 from ampc.cli.options import Simulate
 from ampc.episodes.episode import Episode
 from ampc.episodes.flexible_setup import FlexibleSetup
+from ampc.episodes.held_setup import HeldSetup
 from ampc.episodes.rollout import run_episode
 from ampc.episodes.setup import ControllerKind, ControllerSettings, EpisodeSetup, RobotSettings
 from ampc.errors import SettingsError, UnreachableGoalError
@@ -48,7 +49,7 @@ def simulate(options: Simulate, console: Console) -> int:
         raise SettingsError("--controller and --policy: only one can drive the arm")
     setup: EpisodeSetup | FlexibleSetup
     if flexible:
-        setup = FlexibleSetup(
+        setup = HeldSetup(
             RobotSettings(options.robot),
             RobotSettings(options.plant or finer(options.robot)),
             kind="policy" if options.policy else options.controller or "nmpc",
