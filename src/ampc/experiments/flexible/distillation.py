@@ -10,7 +10,7 @@ from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.evaluation.statistics import BootstrapSettings, TaskBootstrap, success_share
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.flexible import expert
-from ampc.experiments.flexible.policies import CLONING, DAGGER, TRAINING, FlexiblePolicy
+from ampc.experiments.flexible.policies import CLONING, DAGGER, LOOP, TRAINING, FlexiblePolicy
 from ampc.experiments.flexible.protocol import (
     EVALUATION_SEED,
     PLANTS,
@@ -61,7 +61,7 @@ def policies(quick: bool, seeds: Sequence[int] = SEEDS) -> dict[str, FlexiblePol
 
 def taught(quick: bool, seeds: Sequence[int] = SEEDS) -> list[Contestant]:
     """All policies."""
-    return [Contestant(name, FlexibleSetup(), cell) for name, cell in policies(quick, seeds).items()]
+    return [Contestant(name, LOOP, cell) for name, cell in policies(quick, seeds).items()]
 
 
 def cells(quick: bool) -> Mapping[str, Cell]:
@@ -227,10 +227,12 @@ NOTES = (
     "Plant of 10 segments with the published noise; estimator, references and expert on 3 segments and the "
     "same for all. Policies see the estimate, the reference for the estimated stiffness, the goal and the "
     "obstacles, nothing that a robot has not. The expert that is compared is the one that was imitated. "
+    "A policy that rests further than 3 cm from its goal is sent another way there, the expert from 1 cm on. "
     "All controllers meet the same tasks and noise; episodes last 3 s; no filter.",
     "BC: 100 demonstrations of 2 s, 50,000 labels. DAgger: 20 demonstrations, the expert's derivative at "
-    "rest on 800 goals, and six rounds of episodes of 2 s that the policy drives, the first ones together "
-    "with the expert, which is asked at every fourth step; 50,000 labels in all. Seeds differ in tasks of "
+    "rest on 2,000 goals, and eight rounds of episodes of 2 s that the policy drives, the first ones "
+    "together with the expert, which is asked at every fourth step; 100,000 labels in all. Both fit torques "
+    "and the accelerations that they cause. Seeds differ in tasks of "
     "the training, weights and batches. In training the stiffness is 0.85 to 1.1 of the nominal one.",
     "Bars in the figure: 5th to 95th percentile of the tasks. Published figures are those of the end of at "
     "most 1.5 s, of end-effector samples alone.",

@@ -8,6 +8,7 @@ import numpy as np
 from rich.console import Console
 
 from ampc.control.nonlinear_mpc_settings import preset
+from ampc.control.stuck import StuckSettings
 from ampc.episodes.collection_settings import CollectionSettings
 from ampc.episodes.dataset import Dataset
 from ampc.episodes.flexible_setup import FlexibleSetup
@@ -45,21 +46,24 @@ TRAINING = TrainingSettings(
 CLONING = DaggerSettings(rounds=0, labels=50_000)
 """Behaviour cloning of 100 episodes, as many as the published one had."""
 DAGGER = DaggerSettings(
-    rounds=6,
-    labels=50_000,
-    demonstration_share=0.2,
+    rounds=8,
+    labels=100_000,
+    demonstration_share=0.1,
     schedule="exponential",
     beta=0.5,
     mixing="step",
     ask_every=4,
-    goals=800,
+    goals=2000,
     epochs=10,
 )
-"""20 demonstrations, 800 goals with the derivative of the expert's torque there, then six rounds of some 52
+"""20 demonstrations, 2,000 goals with the derivative of the expert's torque there, then eight rounds of 88
 episodes; in the first, expert and policy take turns step by step, so that a policy that cannot drive yet
 stays where it has to learn. The expert is asked at every fourth step, since what it says 4 ms later is the
 same and another episode is not."""
 NETWORK = NetworkSettings("ffn", 128, 3)
+LOOP = FlexibleSetup(nmpc=replace(preset("tuned"), stuck=StuckSettings(distance=0.03)))
+"""The loop in which policies are judged: that of the expert, but an arm that rests a centimetre from its goal
+is not sent another way there, since a policy may be no nearer."""
 
 
 def teaching(seed: int, setup: FlexibleSetup | None = None, duration: float = DURATION) -> Teaching:
@@ -119,7 +123,7 @@ class FlexiblePolicy(Cell):
         ]
         trained = policy.spec.training
         return {
-            "labels": sum(labels),
+            "labels": sum(labels) + (0 if spec.recurrent else self.dagger.goals),
             "labels by round": labels,
             "validation loss": trained["validation_loss"],
             "parity": parity.raw_command,
