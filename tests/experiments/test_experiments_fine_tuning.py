@@ -28,7 +28,8 @@ class Imagined(Store):
         tasks = cell.tasks
         rng = np.random.default_rng(tasks.first)
         cost = COSTS[cell.contestant.name.split(" ")[0]] + rng.uniform(0.0, 10.0, tasks.count)
-        fixed = {"distance": 0.01, "violating samples": 0, "fast samples": 0, "fallback steps": 0}
+        fixed = {f"cost of {part}": 1.0 for part in fine_tuning.PARTS}
+        fixed |= {"distance": 0.01, "violating samples": 0, "fast samples": 0, "fallback steps": 0}
         return {
             "episodes": [
                 fixed | {"cost": one, "cost on the way": 0.9 * one, "cost there": 0.1 * one} for one in cost
@@ -96,6 +97,7 @@ def test_the_expert_s_own_episodes_have_a_cost(tmp_path, filtered):
     assert run_cell(("trial", trial, store))[1] is None
     (row,) = store.values(trial)["episodes"]
     assert row["cost"] == pytest.approx(row["cost on the way"] + row["cost there"])
+    assert row["cost"] == pytest.approx(sum(row[f"cost of {part}"] for part in fine_tuning.PARTS))
     assert 0.0 < row["cost there"] < 0.1 * row["cost on the way"]
     assert row["distance"] < 0.05
 
@@ -106,9 +108,9 @@ def test_who_does_not_say_what_it_acts_on_has_no_cost():
     task = FlexibleTasks("random", 1000, 0, 1).sample(setup.build_robot())[0]
     episode = run_episode(plant, controller, task, 0.02)
     own = ExpertCost(setup.build_model(), setup.nmpc)
-    rates = cost_rates(episode, own)
-    assert rates.shape == (4,)
-    assert costs_of(episode, own)["cost"] == pytest.approx(0.004 * rates.sum())
+    parts = cost_rates(episode, own)
+    assert {part.shape for part in parts.values()} == {(4,)}
+    assert costs_of(episode, own)["cost"] == pytest.approx(0.004 * sum(part.sum() for part in parts.values()))
     object.__setattr__(episode, "situations", None)
     with pytest.raises(DatasetError, match="did not say"):
         costs_of(episode, own)

@@ -43,23 +43,27 @@ class ExpertCost:
 
     def rate(self, views: Views, torque: FloatArray) -> FloatArray:
         """Cost per second (B,) of what policies of B arms see, and of torques (B, m) [N m]."""
+        return np.asarray(sum(self.parts(views, torque).values()))
+
+    def parts(self, views: Views, torque: FloatArray) -> dict[str, FloatArray]:
+        """What `rate` (B,) consists of: ``joints``, ``torque``, ``end effector`` and ``limits``."""
         n = self._n
         q, dq, reference = views.states[:, :n], views.states[:, n : 2 * n], views.references
         deviation = np.concatenate([q - reference, dq], axis=1)
         excess = torque - self._holding_torque(reference)
         points = self._points(q)
         distance = points[:, 0] - views.goals
-        cost: FloatArray = 0.5 * (
-            deviation**2 @ self._state_weights
-            + excess**2 @ self._torque_weights
-            + self._end_effector_weight * (distance**2).sum(axis=1)
-        )
         velocities = (self._points(q + _INSTANT * dq) - self._points(q - _INSTANT * dq)) / (2.0 * _INSTANT)
-        rest = self._points(reference)
+        rest, beyond = self._points(reference), np.zeros(len(q))
         for limit in self._limits:
-            beyond = self._beyond(limit, q, dq, points, velocities, rest)
-            cost += limit.penalty.l1 * beyond + 0.5 * limit.penalty.l2 * beyond**2
-        return cost
+            slack = self._beyond(limit, q, dq, points, velocities, rest)
+            beyond += limit.penalty.l1 * slack + 0.5 * limit.penalty.l2 * slack**2
+        return {
+            "joints": 0.5 * deviation**2 @ self._state_weights,
+            "torque": 0.5 * excess**2 @ self._torque_weights,
+            "end effector": 0.5 * self._end_effector_weight * (distance**2).sum(axis=1),
+            "limits": beyond,
+        }
 
     def _beyond(
         self,

@@ -212,9 +212,10 @@ NOTES = (
     "the reference, the goal and the obstacles; all have the same estimator, way to the goal and safe stops "
     "around them, and act without exploration. Tasks and noise are the same for all; distances are those at "
     "the end of 3 s. GAIL, AIRL, density and BC imitate the same 100 demonstrations.",
-    "Agents learn with actions that are held for 20 ms and drive with one at every 4 ms. What each was given "
-    "stands in the table `budget`: it is to be read beside the distances. Intervals are over tasks and "
-    "seeds. Bars in the figure: 5th to 95th percentile of tasks and seeds.",
+    "Agents learn and drive with actions that are held for 20 ms, BC and DAgger decide every 4 ms. What each "
+    "was given stands in the table `budget`: it is to be read beside the distances; published agents had "
+    f"{STEPS:,} control steps. Intervals are over tasks and seeds. Bars in the figure: 5th to 95th "
+    "percentile of tasks and seeds.",
     "Published figures are of one seed, of sampled actions, at most 1.5 s, and of end-effector samples "
     "alone.",
 )

@@ -49,7 +49,7 @@ class CostTrial(Cell):
 
 
 def costs_of(episode: Episode, own: ExpertCost) -> dict[str, float]:
-    """The expert's cost of an episode: of all of it, of the way there, and of being there.
+    """The expert's cost of an episode: all of it, on the way and there, and what it is made of.
 
     It is that of what the controller believed in, an estimate by the same filter whoever it was, and of the
     torques that the plant accepted.
@@ -59,22 +59,23 @@ def costs_of(episode: Episode, own: ExpertCost) -> dict[str, float]:
     """
     if episode.situations is None:
         raise DatasetError(f"{episode.controller} did not say at every step what it acted on")
-    rates = cost_rates(episode, own)
+    parts = cost_rates(episode, own)
+    rates, period = sum(parts.values()), episode.control_period
     there = episode.time[1:] > ARRIVAL
-    period = episode.control_period
-    return {
-        "cost": period * float(rates.sum()),
-        "cost on the way": period * float(rates[~there].sum()),
-        "cost there": period * float(rates[there].sum()),
+    found = {
+        "cost": period * float(np.sum(rates)),
+        "cost on the way": period * float(np.sum(rates, where=~there)),
+        "cost there": period * float(np.sum(rates, where=there)),
     }
+    return found | {f"cost of {name}": period * float(part.sum()) for name, part in parts.items()}
 
 
-def cost_rates(episode: Episode, own: ExpertCost) -> FloatArray:
-    """Cost per second (T - 1,) of the states that the torques of all steps but the last have led to."""
+def cost_rates(episode: Episode, own: ExpertCost) -> dict[str, FloatArray]:
+    """Costs per second (T - 1,) of the states that the torques of all steps but the last have led to."""
     situations = (episode.situations or ())[1:]
     views = Views(
         np.array([each.state for each in situations]),
         np.array([each.reference for each in situations]),
         np.array([each.goal for each in situations]),
     )
-    return own.rate(views, episode.applied_torque[:-1])
+    return own.parts(views, episode.applied_torque[:-1])

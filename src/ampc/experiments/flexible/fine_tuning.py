@@ -28,6 +28,7 @@ SEEDS = 3
 STEPS = 600_000
 """Control steps that each policy drives behind the filter: 1,200 episodes."""
 TASKS, CHUNK = 50, 25
+PARTS = ("end effector", "joints", "torque", "limits")
 TUNED, BEHIND = "tuned", " + filter"
 FULL = Budget()
 TUNING = PPOSettings(
@@ -158,6 +159,8 @@ def _against(own: Sequence[Sequence[Row]], expert: Sequence[Row]) -> dict[str, V
         ratio = bootstrap.compare(_of(own, f"cost {part}"), column(expert, f"cost {part}"), mean, "ratio")
         found[f"{part}: mean / expert's"] = ratio.value
         found[f"its interval, {part}"] = interval(ratio, 1.0, 3)
+    for part in PARTS:
+        found[f"of {part}, mean"] = float(_of(own, f"cost of {part}").mean())
     better = success_share(_of(own, "cost") < column(expert, "cost"), bootstrap)
     found["tasks that cost less [%]"] = 100.0 * better.value
     found["interval of the share"] = interval(better, 100.0, 1)

@@ -27,9 +27,9 @@ from ampc.settings import to_dict
 
 COST_UNIT = 1000.0
 """Cost per second that a reward of -1 stands for: about that of an arm at rest a metre from its goal."""
-LARGEST_COST = 10.0
-"""Cost in these units at which rewards are cut: a speed limit exceeded for a moment is all that costs more,
-and a critic would learn of nothing else."""
+LARGEST_COST = 2.0
+"""Cost in these units at which rewards are cut: a speed limit exceeded by 0.1 rad/s costs five, by 1 rad/s
+500, and a critic would learn of nothing else."""
 
 _UNSHAPING = ("steps", "evaluate_every", "evaluation_tasks", "evaluation_seed", "checkpoint_seconds")
 """Settings that do not change what is learned up to a round: a training may go on with others."""
