@@ -52,14 +52,14 @@ DAGGER = DaggerSettings(
     schedule="exponential",
     beta=0.5,
     mixing="step",
-    ask_every=4,
+    ask_every=6,
     goals=2000,
     epochs=10,
 )
-"""20 demonstrations, 2,000 goals with the derivative of the expert's torque there, then eight rounds of 88
-episodes; in the first, expert and policy take turns step by step, so that a policy that cannot drive yet
-stays where it has to learn. The expert is asked at every fourth step, since what it says 4 ms later is the
-same and another episode is not."""
+"""20 demonstrations, 2,000 goals with the derivative of the expert's torque there, then eight rounds of some
+130 episodes; in the first, expert and policy take turns step by step, so that a policy that cannot drive yet
+stays where it has to learn. The expert is asked at every sixth step, since what it says 4 ms later is nearly
+the same and another episode is not."""
 NETWORK = NetworkSettings("ffn", 128, 3)
 LOOP = FlexibleSetup(nmpc=replace(preset("tuned"), stuck=StuckSettings(distance=0.03)))
 """The loop in which policies are judged: that of the expert, but an arm that rests a centimetre from its goal
