@@ -37,7 +37,7 @@ from ampc.experiments.study import Budget, Findings, Row, Study, Value
 from ampc.report.studies import Panel, Point, draw_panels
 
 TASKS = 100
-MINUTES_OF_A_MILLION = 10.0
+MINUTES_OF_A_MILLION = 13.0
 """Time of one core in which an agent drives and learns a million control steps [min]."""
 MINUTES_OF_THE_REST = 25.0
 """Time of one core for the demonstrations, DAgger and all episodes that are judged, for each seed [min]."""

@@ -49,7 +49,7 @@ STEPS = 300_000
 IMITATING: dict[str, type[AgentPolicy]] = {"GAIL": GAILPolicy, "AIRL": AIRLPolicy, "density": DensityPolicy}
 DRIVING: dict[str, type[AgentPolicy]] = {"SAC": SACPolicy, "PPO": PPOPolicy}
 FULL = Budget()
-MINUTES_OF_A_MILLION = 120.0
+MINUTES_OF_A_MILLION = 50.0
 """Time of one core in which an agent drives and learns a million control steps [min]: all are decisions."""
 MINUTES_OF_THE_REST = 5.0
 """Time of one core for demonstrations, BC, DAgger and all episodes that are judged, for each seed [min]."""

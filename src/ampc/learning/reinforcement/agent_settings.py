@@ -14,9 +14,9 @@ class SACSettings:
     """Step size of Adam, for actor, critics and temperature."""
     buffer_size: int = 400_000
     """Actions that are remembered: all of two million control steps at 20 ms an action."""
-    learning_starts: int = 5_000
+    learning_starts: int = 1_600
     """Actions at random before the first update."""
-    batch_size: int = 256
+    batch_size: int = 128
     """Actions in an update."""
     updates_per_action: float = 0.5
     """Updates for every action of an arm; rounded so that there is at least one for all arms together."""

@@ -56,8 +56,8 @@ class ExperienceSettings:
 class NetworkShape:
     """The hidden layers of actor and critics."""
 
-    hidden_size: int = 256
-    """Width."""
+    hidden_size: int = 128
+    """Width; 256 take twice the time."""
     layers: int = 2
     """Number."""
 
