@@ -1,7 +1,12 @@
 """Tuning beyond the expert: who is compared on what, and what is made of the costs."""
 
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 
 from ampc.environments.expert_cost import ExpertCost
 from ampc.episodes.filtered_setup import FilteredSetup
@@ -9,12 +14,19 @@ from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.episodes.rollout import run_episode
 from ampc.errors import DatasetError
 from ampc.experiments.agents.tuned import TunedPolicy
-from ampc.experiments.cell import Store, run_cell
+from ampc.experiments.cell import Cell, Store, run_cell
 from ampc.experiments.flexible import fine_tuning
 from ampc.experiments.flexible.cost_trial import ARRIVAL, CostTrial, cost_rates, costs_of
+from ampc.experiments.flexible.policies import teaching
 from ampc.experiments.flexible.safety_trial import FilteredContestant
 from ampc.experiments.flexible.trial import FlexibleTasks
 from ampc.experiments.study import Budget, studies_of
+from ampc.learning.algorithms import ppo
+from ampc.learning.lesson import Lesson
+from ampc.learning.reinforcement.agent_settings import PPOSettings
+from ampc.learning.reinforcement.settings import ExperienceSettings
+from ampc.policies.policy import Policy
+from ampc.policies.settings import NetworkSettings
 
 COSTS = {"NMPC": 100.0, "DAgger": 110.0, "tuned": 80.0}
 
@@ -100,6 +112,39 @@ def test_the_expert_s_own_episodes_have_a_cost(tmp_path, filtered):
     assert row["cost"] == pytest.approx(sum(row[f"cost of {part}"] for part in fine_tuning.PARTS))
     assert 0.0 < row["cost there"] < 0.1 * row["cost on the way"]
     assert row["distance"] < 0.05
+
+
+@dataclass(frozen=True)
+class Given(Cell):
+    """A policy that hardly does anything."""
+
+    def run(self, folder: Path, store: Store) -> dict[str, Any]:
+        torch.manual_seed(0)
+        spec = Lesson(teaching(0)).specification(NetworkSettings("ffn", 16, 2))
+        Policy(spec).save(folder)
+        return {"labels": 0}
+
+
+def test_a_policy_that_was_taught_is_tuned_behind_the_filter(tmp_path):
+    """On the arm of the study, with a few steps; it is then judged by the same cost."""
+    pytest.importorskip("stable_baselines3")
+    store, given = Store(tmp_path), Given()
+    experience = ExperienceSettings(
+        100, 2, 0.0, "expert-cost", filtered=True, evaluate_every=1, evaluation_tasks=1
+    )
+    settings = ppo.Settings(experience, PPOSettings(batch_size=25, epochs=1, first_deviation=0.02))
+    tuned = TunedPolicy(teaching(0, duration=0.2), 0, taught=given, settings=settings)
+    trials = [
+        CostTrial(FlexibleTasks("random", 1000, 0, 1), FilteredContestant(name, FilteredSetup(), cell), 0.1)
+        for name, cell in (("taught", given), ("tuned", tuned))
+    ]
+    for cell in (given, tuned, *trials):
+        _, error = run_cell(("cell", cell, store))
+        assert error is None, error
+    assert store.values(tuned)["control steps"] == 100
+    costs = [store.values(trial)["episodes"][0]["cost"] for trial in trials]
+    assert min(costs) > 0.0
+    assert costs[0] != costs[1]
 
 
 def test_who_does_not_say_what_it_acts_on_has_no_cost():
