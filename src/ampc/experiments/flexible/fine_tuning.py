@@ -16,6 +16,7 @@ from ampc.experiments.flexible.cost_trial import CostTrial
 from ampc.experiments.flexible.distillation import EXPERT, TAUGHT, policies
 from ampc.experiments.flexible.policies import DURATION, teaching
 from ampc.experiments.flexible.protocol import EVALUATION_SEED, PLANTS, REGIONS, column, interval
+from ampc.experiments.flexible.rivals import BEHIND, FULL, algorithm_in
 from ampc.experiments.flexible.safety_trial import FilteredContestant
 from ampc.experiments.flexible.trial import FlexibleTasks
 from ampc.experiments.study import Budget, Findings, Row, Study, Value
@@ -29,8 +30,7 @@ STEPS = 600_000
 """Control steps that each policy drives behind the filter: 1,200 episodes."""
 TASKS, CHUNK = 50, 25
 PARTS = ("end effector", "joints", "torque", "limits")
-TUNED, BEHIND = "tuned", " + filter"
-FULL = Budget()
+TUNED = "tuned"
 TUNING = PPOSettings(
     learning_rate=5e-5,
     batch_size=500,
@@ -102,10 +102,10 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
     limits: list[Row] = []
     points: dict[str, dict[str, dict[float | str, Point]]] = {}
     episodes = _episodes(cells, store)
-    kinds = list(dict.fromkeys(kind_of(name) for name, *_ in episodes))
+    kinds = list(dict.fromkeys(algorithm_in(name) for name, *_ in episodes))
     for plant, region, kind in product(PLANTS, REGIONS, kinds):
         here = {name: rows for (name, *where), rows in episodes.items() if where == [plant, region]}
-        own, expert = [rows for name, rows in here.items() if kind_of(name) == kind], here.get(EXPERT)
+        own, expert = [rows for name, rows in here.items() if algorithm_in(name) == kind], here.get(EXPERT)
         if not own or expert is None or any(len(rows) != len(expert) for rows in own):
             continue
         labels: dict[str, Value] = {"plant": plant, "goals": region, "controller": kind, "seeds": len(own)}
@@ -125,12 +125,6 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
     curves = {TUNED: [cell for name, cell in learned.items() if name.startswith(TUNED)]}
     tables = {"costs": costs, "limits": limits, "budget": budget_rows(learned, store)}
     return Findings(tables, {"costs": draw_panels(panels, 1), "learning": draw_curves(curves, store)}, NOTES)
-
-
-def kind_of(name: str) -> str:
-    """The controller that a contestant is one seed of: ``tuned + filter`` of ``tuned 1 + filter``."""
-    base = name.removesuffix(BEHIND)
-    return (base if base == EXPERT else base.rsplit(" ", 1)[0]) + name[len(base) :]
 
 
 def _episodes(cells: Mapping[str, Cell], store: Store) -> dict[tuple[str, str, str], list[Row]]:
