@@ -223,6 +223,32 @@ class TestAgents:
             losses = [float(row["train/value_loss"]) for row in csv.DictReader(file)]
         assert len(set(losses)) == len(losses) == 3
 
+    @pytest.mark.parametrize("best", [0, 1, 3])
+    def test_the_best_policy_is_kept(self, lesson, best, tmp_path, monkeypatch):
+        """Across a stop too."""
+        from ampc.learning.reinforcement.judge import Judge
+
+        judged = []
+
+        def measure(self, policy):
+            if len(judged) == 2 and not stopped:
+                stopped.append(True)
+                raise KeyboardInterrupt
+            judged.append({name: each.clone() for name, each in policy.state_dict().items()})
+            reward = float(len(judged) == best + 1)
+            return {"judged distance": 1.0, "judged reward": reward, "judged violating": 0.0}
+
+        stopped = []
+        monkeypatch.setattr(Judge, "measure", measure)
+        settings = settings_of("ppo", dataclasses.replace(EXPERIENCE, keep_best=True))
+        with pytest.raises(KeyboardInterrupt):
+            algorithm_of("ppo").learn(lesson, settings, tmp_path, QUIET)
+        found = algorithm_of("ppo").learn(lesson, settings, tmp_path, QUIET)
+        assert len(judged) == ROUNDS
+        for name, mine in found.state_dict().items():
+            assert torch.equal(mine, judged[best][name])
+            assert torch.equal(Policy.load(tmp_path).state_dict()[name], mine)
+
     def test_a_policy_is_asked_as_often_as_while_it_learned(self, lesson, tmp_path):
         slow = dataclasses.replace(EXPERIENCE, steps=1, decision_time=0.1)
         found = algorithm_of("ppo").learn(lesson, settings_of("ppo", slow), tmp_path / "slow", QUIET)

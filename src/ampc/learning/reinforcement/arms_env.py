@@ -104,7 +104,7 @@ class ArmsEnv(VecEnv):
         self.round, self.at_start, self._step = self.round + 1, True, 0
         self._goals[:] = [task.goal for task in drawn]
         self._look(self._loops.begin(drawn))
-        self._score.begin(self._all, self._goals, self._loops.motion())
+        self._score.begin(self._all, drawn, self._loops.motion())
         self._total, self.entered = 0.0, np.zeros(self.num_envs, dtype=np.bool_)
         return self._seen.copy()
 

@@ -63,6 +63,23 @@ class Training:
     """What else is learned, by its name in checkpoints."""
     normalise: bool = True
     """Whether observations are normalised by what was seen so far, and not as the agent began."""
+    best: dict[str, Any] = field(default_factory=dict)
+    """Reward and weights of the best policy so far, where that is kept."""
+
+    def measure(self) -> dict[str, float]:
+        """What the judge says of the policy so far, which may be the best."""
+        policy = self.policy()
+        found = self.judge.measure(policy)
+        if self.settings.keep_best and found["judged reward"] > self.best.get("reward", -np.inf):
+            self.best = {"reward": found["judged reward"], "weights": policy.state_dict()}
+        return found
+
+    def result(self) -> Policy:
+        """The policy to end with."""
+        policy = self.policy()
+        if self.best:
+            policy.load_state_dict(self.best["weights"])
+        return policy
 
     def policy(self) -> Policy:
         """What the agent has learned so far."""
@@ -87,7 +104,7 @@ def train_agent(
         console: Where progress goes; None for standard error.
 
     Returns:
-        The policy after the last round, in evaluation mode.
+        The policy after the last round, or the best one, in evaluation mode.
 
     Raises:
         SettingsError: If the folder holds another training.
@@ -118,13 +135,14 @@ def train_agent(
             rounds = _Rounds(training, folder, identity, curve)
             agent.learn(left, rounds, log_interval=None, reset_num_timesteps=stored is None)  # type: ignore[arg-type]
             rounds.finish()
-    return training.policy()
+    return training.result()
 
 
 def _restore(training: Training, stored: dict[str, Any]) -> None:
     for name, part in training.parts.items():
         part.restore(stored["parts"][name])
     training.env.statistics.restore(stored["statistics"])
+    training.best = stored["best"]
     checkpoint.restore_agent(training.agent, stored["agent"])
 
 
@@ -173,7 +191,7 @@ class _Rounds(BaseCallback):
         row |= {name: float(value) for name, value in logged.items() if name.startswith("train/")}
         logged.clear()
         if last or done % settings.evaluate_every == 0:
-            row |= training.judge.measure(training.policy())
+            row |= training.measure()
         now = time.monotonic()
         row["seconds"], self._round_began = now - self._round_began, now
         self._curve.add(row)
@@ -187,6 +205,7 @@ class _Rounds(BaseCallback):
             "agent": checkpoint.agent_state(training.agent),
             "statistics": training.env.statistics.state(),
             "parts": {name: copy.deepcopy(part.state()) for name, part in training.parts.items()},
+            "best": training.best,
             "history": self._curve.history,
         }
         checkpoint.save(self._folder, content)

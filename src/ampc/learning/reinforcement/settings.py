@@ -33,6 +33,9 @@ class ExperienceSettings:
     """Tasks of such an evaluation."""
     evaluation_seed: int = 1900
     """Seed of these tasks; studies must judge by others."""
+    keep_best: bool = False
+    """End with the policy of the evaluation with the highest reward, and not with the last one: for agents
+    that begin with a good policy, and may lose it."""
     checkpoint_seconds: float = 120.0
     """Time between two checkpoints [s]: what a kill may cost."""
     threads: int = 1
