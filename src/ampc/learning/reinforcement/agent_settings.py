@@ -28,6 +28,8 @@ class SACSettings:
     """Remember half of the steps as in a mirror, where the arm has that symmetry; see `MirroredBuffer`."""
     entropy: str = "auto"
     """Weight of the entropy: a number, or ``auto`` to learn it."""
+    entropy_target: float = -1.0
+    """Entropy of each action that ``auto`` is to keep: about that of a deviation of 9 % of the limit."""
 
     def __post_init__(self) -> None:
         for name in ("buffer_size", "batch_size"):
