@@ -15,6 +15,7 @@ from ampc.control.stuck import StuckDetector
 from ampc.errors import AmpcError
 from ampc.plants.measurement import Measurement
 from ampc.robots import Robot
+from ampc.tasks.obstacles import among
 from ampc.tasks.task import Task
 
 LONGEST_SENSOR_GAP = 0.25
@@ -55,7 +56,8 @@ class FlexibleArmController(ABC):
             SettingsError: The settings do not fit the robot.
         """
         self.name, self.control_period = name, control_period
-        self._robot, self._start_time = robot, settings.start_time
+        self._alone, self._robot = robot, robot
+        self._start_time, self._route_margin = settings.start_time, settings.route_margin
         self._limits: tuple[FloatArray, ...] = tuple(robot.torque_limits.T.copy())
         self._filter = ExtendedKalmanFilter(robot, settings.estimator, control_period)
         self._choice = ReferenceChoice(robot, settings.route_margin)
@@ -84,12 +86,25 @@ class FlexibleArmController(ABC):
         self._stuck.forget()
 
     def reset(self, task: Task) -> None:
-        """Take the task's goal; of the task nothing else is read."""
+        """Take the task's goal and, if it has its own, its obstacles; of the task nothing else is read.
+
+        Raises:
+            TaskError: The task's obstacles are not those of the robot by number and names.
+        """
+        robot = among(self._alone, task)
+        if robot is not self._robot:
+            self._surround(robot)
         self._forget()
         try:
             self._choice.take(task.goal)
         except AmpcError as error:
             self._goal_fault = f"the arm is held where it is: {error}"
+
+    def _surround(self, robot: Robot) -> None:
+        """Take the same robot among other obstacles."""
+        self._robot = robot
+        self._choice = ReferenceChoice(robot, self._route_margin)
+        self._writer = StateWriter(robot)
 
     def observe_applied(self, torque: FloatArray, command: FloatArray) -> None:
         """Take the torque that was sent in place of the last one, see `ObservesApplied`."""

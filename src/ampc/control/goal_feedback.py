@@ -13,6 +13,7 @@ from ampc.errors import SolverError
 from ampc.robots import Robot
 from ampc.solvers.optimal_control import OptimalControlProblem, Query
 from ampc.solvers.real_time_iteration import RealTimeIteration
+from ampc.tasks.obstacles import among
 from ampc.tasks.task import Task
 
 _STEP = 1e-4
@@ -53,7 +54,8 @@ class GoalExpert:
         for name in ("stage_limits", "terminal_limits"):
             free = [each for each in getattr(problem, name) if each.kind not in ("distance", "approach")]
             setattr(problem, name, tuple(free))
-        self._robot, self._solver = robot, RealTimeIteration(problem)
+        self._alone, self._robot, self._solver = robot, robot, RealTimeIteration(problem)
+        self._route_margin = settings.route_margin
         self._choice = ReferenceChoice(robot, settings.route_margin)
         self._brake, self._writer = Brake(robot, control_period), StateWriter(robot)
 
@@ -61,9 +63,14 @@ class GoalExpert:
         """Derivative at rest on a task's goal, in the way that is chosen from its start, for its stiffness.
 
         Raises:
-            TaskError: The goal is not three finite numbers.
+            TaskError: The goal is not three finite numbers, or the task's obstacles are not those of the
+                robot by number and names.
             SolverError: There is no plan.
         """
+        robot = among(self._alone, task)
+        if robot is not self._robot:
+            self._robot, self._writer = robot, StateWriter(robot)
+            self._choice = ReferenceChoice(robot, self._route_margin)
         self._choice.take(task.goal)
         scale = task.variation.stiffness_scale
         q = self._choice.branches(task.start)[0].at(scale)

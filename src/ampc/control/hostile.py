@@ -9,6 +9,7 @@ from ampc.control.controller import Controller, ObservesApplied, StepRecord
 from ampc.errors import SettingsError
 from ampc.plants.measurement import Measurement
 from ampc.robots import Robot, RobotDynamics
+from ampc.tasks.obstacles import among
 from ampc.tasks.task import Task
 
 Hostility = Literal["random", "bang-bang", "saturated", "obstacles", "untrained", "nan", "frozen", "raises"]
@@ -48,7 +49,8 @@ class HostileController:
         if kind == "obstacles" and not robot.obstacles:
             raise SettingsError(f"robot {robot.name!r} has no obstacle to run against")
         self.name: str = kind
-        self.control_period, self._kind, self._robot = control_period, kind, robot
+        self.control_period, self._kind = control_period, kind
+        self._alone, self._robot = robot, robot
         self._dynamics = RobotDynamics(robot)
         zero = np.zeros(robot.n_actuated)
         self.last_step = StepRecord(zero, zero, zero)
@@ -67,7 +69,8 @@ class HostileController:
         )
 
     def reset(self, task: Task) -> None:
-        """Draw anew, from the task's seed."""
+        """Draw anew, from the task's seed; obstacles are the task's, if it has its own."""
+        self._robot = among(self._alone, task)
         self._begin(task.seed, task.goal)
 
     def act(self, measurement: Measurement) -> FloatArray:

@@ -62,13 +62,21 @@ class NonlinearMPCController(FlexibleArmController):
             SolverError: The solver cannot be used.
         """
         self._settings = settings or NonlinearMPCControllerSettings()
-        self._make_solver = make_solver
-        self._problem = OptimalControlProblem(robot, self._settings.problem)
-        self._usual_solver = self._solver = make_solver(self._problem)
-        self._last_plan = LastPlan(self._problem, control_period)
+        self._make_solver, self._period = make_solver, control_period
+        self._pose(robot)
         self.plan: Plan | None = None
         """What the solver returned at the last step; None where it was not asked or raised an error."""
         super().__init__("nonlinear MPC", robot, self._settings.guidance, control_period)
+
+    def _pose(self, robot: Robot) -> None:
+        """Pose the problem for a robot."""
+        self._problem = OptimalControlProblem(robot, self._settings.problem)
+        self._usual_solver = self._solver = self._make_solver(self._problem)
+        self._last_plan = LastPlan(self._problem, self._period)
+
+    def _surround(self, robot: Robot) -> None:
+        super()._surround(robot)
+        self._pose(robot)
 
     def _forget(self) -> None:
         super()._forget()

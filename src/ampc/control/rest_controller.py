@@ -15,6 +15,7 @@ from ampc.control.rest_routes import Destination, choose_plan, destination, near
 from ampc.errors import AmpcError, RobotError, SettingsError
 from ampc.plants.measurement import Measurement
 from ampc.robots import Robot, RobotDynamics
+from ampc.tasks.obstacles import among
 from ampc.tasks.task import Task
 
 _SOFTER = 0.9
@@ -80,7 +81,8 @@ class RestController:
         """
         self.name = "rest to rest"
         self.control_period = control_period
-        self._robot, self._settings = robot, settings or RestSettings()
+        self._alone, self._robot = robot, robot
+        self._settings = settings or RestSettings()
         chain = YawChain.from_robot(robot)
         self._chains = chain, chain.with_stiffness_scale(_SOFTER)
         self._statics = StaticEquilibrium(robot), StaticEquilibrium(robot, _SOFTER)
@@ -109,7 +111,15 @@ class RestController:
         self._objection = ""
 
     def reset(self, task: Task) -> None:
-        """Take the task's goal; of the task nothing else is read."""
+        """Take the task's goal and, if it has its own, its obstacles; of the task nothing else is read.
+
+        Raises:
+            TaskError: The task's obstacles are not those of the robot by number and names.
+        """
+        robot = among(self._alone, task)
+        if robot is not self._robot:
+            self._robot = robot
+            self._statics = StaticEquilibrium(robot), StaticEquilibrium(robot, _SOFTER)
         self._forget()
         try:
             self._destination = destination(self._statics[0], task.goal)

@@ -21,6 +21,7 @@ from ampc.robots import Robot, RobotDynamics
 from ampc.solvers.optimal_control import OptimalControlProblem, Query
 from ampc.solvers.real_time_iteration import RealTimeIteration
 from ampc.solvers.stop_rollout import Stop
+from ampc.tasks.obstacles import among
 from ampc.tasks.task import Task
 
 SAME_TORQUE = 1e-9
@@ -60,15 +61,13 @@ class SafetyFilter:
         self.controller = controller
         self.name, self.control_period = f"{controller.name} + filter", controller.control_period
         self.settings = settings = settings or SafetyFilterSettings()
-        self._robot = robot
-        self._problem = OptimalControlProblem(robot, settings.problem)
+        self._alone = robot
+        self._surround(robot)
         if settings.verify and abs(self._problem.steps[0] - self.control_period) > 1e-9:
             raise SettingsError(
                 f"the filter's first step is {self._problem.steps[0]:g} s, the control period of "
                 f"{controller.name!r} {self.control_period:g} s; set problem.grid.lengths accordingly"
             )
-        self._solver = RealTimeIteration(self._problem)
-        self._stops = Stops(self._problem, settings, self.control_period)
         self._filter = ExtendedKalmanFilter(robot, settings.estimator, self.control_period)
         self._dynamics = RobotDynamics(robot)
         zero = np.zeros(robot.n_actuated)
@@ -76,6 +75,13 @@ class SafetyFilter:
         self.history: list[FilterStep] = []
         """What was done in the steps of the current task."""
         self._forget()
+
+    def _surround(self, robot: Robot) -> None:
+        """Take the robot among its obstacles, with limits that keep it off them."""
+        self._robot = robot
+        self._problem = OptimalControlProblem(robot, self.settings.problem)
+        self._solver = RealTimeIteration(self._problem)
+        self._stops = Stops(self._problem, self.settings, self.control_period)
 
     @property
     def reference(self) -> FloatArray | None:
@@ -93,7 +99,10 @@ class SafetyFilter:
         self._solver.reset()
 
     def reset(self, task: Task) -> None:
-        """Forget the past; the controller takes the goal."""
+        """Forget the past, take a task's own obstacles, which raises TaskError unless they fit the robot."""
+        robot = among(self._alone, task)
+        if robot is not self._robot:
+            self._surround(robot)
         self._forget()
         self._goal = np.asarray(task.goal, dtype=np.float64)
         self.controller.reset(task)

@@ -68,6 +68,7 @@ class FlexibleArmVectorEnv(VectorEnv[FloatArray, Action, FloatArray | BoolArray]
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._generators = [seeding.np_random()[0] for _ in range(num_envs)]
         self._goals: FloatArray = np.zeros((num_envs, 3))
+        self._surroundings: FloatArray = np.zeros((num_envs, 6 * len(self.robot.obstacles)))
         self._seen: FloatArray = np.zeros((num_envs, self._observation.size))
         self._steps = np.zeros(num_envs, dtype=np.int64)
         self._ended = np.zeros(num_envs, dtype=np.bool_)
@@ -129,14 +130,16 @@ class FlexibleArmVectorEnv(VectorEnv[FloatArray, Action, FloatArray | BoolArray]
         ]
         measured = self._arms.reset(tasks, rows)
         self._goals[rows] = [task.goal for task in tasks]
+        self._surroundings[rows] = [self._observation.surroundings(task) for task in tasks]
         self._steps[rows] = 0
         self._ended[rows] = False
         self._look(rows, measured.q, measured.dq, measured.end_effector)
-        return self._score.begin(rows, self._goals[rows], self._motion(rows))
+        return self._score.begin(rows, tasks, self._motion(rows))
 
     def _look(self, rows: IntArray, q: FloatArray, dq: FloatArray, end_effector: FloatArray) -> None:
         """Take in what arms (b,) see, but where the simulation has failed: there the view stands still."""
-        seen = self._observation.assemble(q, dq, end_effector, self._goals[rows])
+        goals, surroundings = self._goals[rows], self._surroundings[rows]
+        seen = self._observation.assemble(q, dq, end_effector, goals, surroundings)
         stable = ~self._arms.unstable[rows]
         self._seen[rows[stable]] = seen[stable]
 

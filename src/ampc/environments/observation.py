@@ -6,6 +6,7 @@ from gymnasium.spaces import Box
 from ampc.arrays import FloatArray
 from ampc.robots import KinematicChain, Robot
 from ampc.robots.inverse_kinematics import arm_length
+from ampc.tasks import Task, among
 
 _MOST_TURNS = 4
 _BEYOND_POSITION_LIMIT = 1.0
@@ -33,9 +34,7 @@ class Observation:
         high = np.where(np.isfinite(limits[:, 1]), limits[:, 1] + _BEYOND_POSITION_LIMIT, turns)
         fastest = np.where(np.isfinite(speed), _TIMES_SPEED_LIMIT * speed, _UNLIMITED_SPEED)
         farthest = np.full(3, _TIMES_ARM_LENGTH * arm_length(KinematicChain.from_robot(robot)))
-        self._obstacles: FloatArray = np.concatenate(
-            [np.zeros(0), *(part for o in robot.obstacles for part in (o.normal, o.point))]
-        )
+        self._robot = robot
         obstacle_bounds = [
             part for o in robot.obstacles for part in (np.ones(3), np.maximum(farthest, np.abs(o.point)))
         ]
@@ -44,10 +43,31 @@ class Observation:
         self.space = Box(lower, upper, dtype=np.float64)
         self.size = upper.size
 
+    def surroundings(self, task: Task) -> FloatArray:
+        """Normals and points of the obstacles in a task (6 k,).
+
+        Raises:
+            TaskError: The task's obstacles are not those of the robot by number and names.
+        """
+        obstacles = among(self._robot, task).obstacles
+        return np.concatenate([np.zeros(0), *(part for o in obstacles for part in (o.normal, o.point))])
+
     def assemble(
-        self, q: FloatArray, dq: FloatArray, end_effector: FloatArray, goal: FloatArray
+        self,
+        q: FloatArray,
+        dq: FloatArray,
+        end_effector: FloatArray,
+        goal: FloatArray,
+        surroundings: FloatArray,
     ) -> FloatArray:
-        """Observations (..., size) of measured q, dq (..., m), end effector and goal (..., 3)."""
-        obstacles = np.broadcast_to(self._obstacles, (*q.shape[:-1], self._obstacles.size))
-        seen = np.concatenate([q, dq, end_effector, goal, obstacles], axis=-1)
+        """Observations (..., size).
+
+        Args:
+            q: Measured joint positions (..., m).
+            dq: Measured joint velocities (..., m).
+            end_effector: Measured (..., 3).
+            goal: Of the end effector (..., 3).
+            surroundings: Of the task, see `surroundings` (..., 6 k).
+        """
+        seen = np.concatenate([q, dq, end_effector, goal, surroundings], axis=-1)
         return np.asarray(np.clip(seen, self.space.low, self.space.high))

@@ -12,7 +12,7 @@ from ampc.arrays import FloatArray
 from ampc.environments.observation import Observation
 from ampc.environments.score import Score, ScoreSettings, TrueMotion
 from ampc.plants import Measurement
-from ampc.robots import Robot
+from ampc.robots import HalfSpace, Robot
 from ampc.tasks import Task
 
 Action = NDArray[np.float32]
@@ -52,6 +52,7 @@ class ReachingEnv(gymnasium.Env[FloatArray, Action], ABC):
         self.observation_space = self._observation.space
         self.action_space = Box(-1.0, 1.0, (robot.n_actuated,), np.float32)
         self._seen: FloatArray = np.zeros(self._observation.size)
+        self._surroundings: FloatArray = np.zeros(0)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -65,9 +66,10 @@ class ReachingEnv(gymnasium.Env[FloatArray, Action], ABC):
         task = (options or {}).get("task")
         if task is None:
             task = self._draw(int(self.np_random.integers(LARGEST_TASK_SEED)))
-        self._goal = task.goal[None]
+        self._goal, self._obstacles = task.goal[None], task.obstacles
         self._measurement = self._plant.reset(task)
-        info = self._score.begin(_ONLY, self._goal, self._motion())
+        self._surroundings = self._observation.surroundings(task)
+        info = self._score.begin(_ONLY, [task], self._motion())
         return self._look(), _of_one_arm(info)
 
     def step(self, action: Action) -> tuple[FloatArray, float, bool, bool, dict[str, Any]]:
@@ -85,6 +87,11 @@ class ReachingEnv(gymnasium.Env[FloatArray, Action], ABC):
     def goal(self) -> FloatArray:
         """Where the end effector has to go (3,) [m]."""
         return np.asarray(self._goal[0])
+
+    @property
+    def obstacles(self) -> tuple[HalfSpace, ...] | None:
+        """The task's own obstacles; None where they are the robot's."""
+        return self._obstacles
 
     @abstractmethod
     def _draw(self, seed: int) -> Task:
@@ -106,7 +113,7 @@ class ReachingEnv(gymnasium.Env[FloatArray, Action], ABC):
         measured = self._measurement
         if not self._plant.unstable:
             self._seen = self._observation.assemble(
-                measured.q, measured.dq, self._seen_end_effector(), self._goal[0]
+                measured.q, measured.dq, self._seen_end_effector(), self._goal[0], self._surroundings
             )
         return self._seen.copy()
 

@@ -55,7 +55,8 @@ class SafetyFilterWrapper(gymnasium.Wrapper[FloatArray, Action, FloatArray, Acti
         """See `ReachingEnv.reset`."""
         found = self.env.reset(seed=seed, options=options)
         still = np.zeros(self._arm.robot.n_actuated)
-        self.filter.reset(Task(0, "", still, self._arm.goal, still, seed=0))
+        obstacles = self._arm.obstacles
+        self.filter.reset(Task(0, "", still, self._arm.goal, still, seed=0, obstacles=obstacles))
         return found
 
     def step(self, action: Action) -> tuple[FloatArray, float, bool, bool, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """What a step was worth: distance to the goal, violations, success; for one arm or many."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,8 @@ from numpy.typing import NDArray
 
 from ampc.arrays import BoolArray, FloatArray, IntArray
 from ampc.errors import SettingsError
-from ampc.robots import Robot
+from ampc.robots import HalfSpace, Robot
+from ampc.tasks import Task, among
 
 Info = dict[str, NDArray[Any]]
 """What happened to b arms: each quantity by its name (b,)."""
@@ -55,11 +57,21 @@ class Score:
         self._steps_at_goal = np.zeros(count, dtype=np.int64)
         self._steps_wanted = round(settings.success_window / control_period) + 1
         self._distance: FloatArray = np.zeros(count)
+        self._elsewhere: dict[int, tuple[HalfSpace, ...]] = {}
+        """Obstacles of the arms whose tasks have their own."""
 
-    def begin(self, rows: IntArray, goals: FloatArray, motion: TrueMotion) -> Info:
-        """Info of arms (b,) at the start of episodes with goals (b, 3) [m]."""
+    def begin(self, rows: IntArray, tasks: Sequence[Task], motion: TrueMotion) -> Info:
+        """Info of arms (b,) at the start of tasks (b,).
+
+        Raises:
+            TaskError: The obstacles of a task are not those of the robot by number and names.
+        """
         self._steps_at_goal[rows] = 0
-        return self._judge(rows, goals, motion)
+        for row, task in zip(rows.tolist(), tasks, strict=True):
+            self._elsewhere.pop(row, None)
+            if task.obstacles is not None:
+                self._elsewhere[row] = among(self._robot, task).obstacles
+        return self._judge(rows, np.array([task.goal for task in tasks]).reshape(-1, 3), motion)
 
     def step(self, rows: IntArray, goals: FloatArray, motion: TrueMotion) -> tuple[FloatArray, Info]:
         """Rewards (b,) and infos, each (b,), of arms (b,) after a control step."""
@@ -85,9 +97,17 @@ class Score:
             "torque_at_limit": np.any((torque <= lower) | (torque >= upper), axis=-1),
             "failed": motion.unstable.copy(),
         }
-        for obstacle in robot.obstacles:
-            inside = obstacle.distance(motion.points) < 0.0
+        for place, obstacle in enumerate(robot.obstacles):
+            inside = self._inside(place, rows, motion.points)
             for point, name in enumerate(robot.obstacle_points):
                 info[f"violation/{name}/{obstacle.name}"] = inside[:, point]
             info["violation"] = info["violation"] | inside.any(axis=-1)
         return info
+
+    def _inside(self, place: int, rows: IntArray, points: FloatArray) -> BoolArray:
+        """Which points (b, k, 3) of arms (b,) are inside the robot's obstacle of that place (b, k)."""
+        inside: BoolArray = self._robot.obstacles[place].distance(points) < 0.0
+        for i, row in enumerate(rows.tolist()):
+            if row in self._elsewhere:
+                inside[i] = self._elsewhere[row][place].distance(points[i]) < 0.0
+        return inside

@@ -83,7 +83,7 @@ class Dataset:
                 + MEND_DATASET
             )
         frames = _read_frames(folder, meta, lengths)
-        names = ["length", *record_types(len(meta.actuated_names))]
+        names = ["length", *record_types(len(meta.actuated_names), records)]
         return cls(
             path=folder,
             meta=meta,

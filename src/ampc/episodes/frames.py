@@ -1,7 +1,7 @@
 """What one row of a dataset is: columns, their shapes and names, and how an episode becomes rows."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from ampc.arrays import FloatArray
 from ampc.episodes.episode import Episode
 from ampc.errors import DatasetError
 from ampc.settings import to_dict
+from ampc.tasks.obstacles import obstacles_to_plain
 
 TASK = "Move the end effector to the goal position."
 """The one task of every episode, in words, as LeRobot asks for."""
@@ -161,7 +162,7 @@ def _labels(episode: Episode) -> FloatArray:
 def episode_record(episode: Episode) -> dict[str, Any]:
     """What is stored once per episode: its task, and what became of it."""
     task = episode.task
-    return {
+    record = {
         "length": len(episode),
         "region": task.region,
         "task": task.index,
@@ -175,11 +176,19 @@ def episode_record(episode: Episode) -> dict[str, Any]:
         "command_saturated": int(episode.command_saturated.sum()),
         "fallbacks": len(episode.fallbacks),
     }
+    if task.obstacles is not None:
+        record["obstacles"] = json.dumps(obstacles_to_plain(task))
+    return record
 
 
-def record_types(n_actuated: int) -> dict[str, pa.DataType]:
-    """Types of the columns that `episode_record` fills, without ``length``."""
-    return {
+def record_types(n_actuated: int, records: Sequence[Mapping[str, Any]]) -> dict[str, pa.DataType]:
+    """Types of the columns that `episode_record` fills, without ``length``.
+
+    Args:
+        n_actuated: Number of joints with motors m.
+        records: What it made; obstacles are a column where tasks have their own.
+    """
+    types: dict[str, pa.DataType] = {
         "region": pa.string(),
         "task": pa.int64(),
         "seed": pa.int64(),
@@ -192,3 +201,6 @@ def record_types(n_actuated: int) -> dict[str, pa.DataType]:
         "command_saturated": pa.int64(),
         "fallbacks": pa.int64(),
     }
+    if any("obstacles" in record for record in records):
+        types["obstacles"] = pa.string()
+    return types

@@ -145,7 +145,7 @@ def episodes_table(
     for kind in ("data", "meta/episodes"):
         for name, value in file_place(number).items():
             columns[f"{kind}/{name}"] = pa.array([value] * count, pa.int64())
-    for name, arrow_type in record_types(n_actuated).items():
+    for name, arrow_type in record_types(n_actuated, records).items():
         columns[EXTRA_PREFIX + name] = pa.array([record[name] for record in records], arrow_type)
     for name, values in frames.items():
         matrix = np.asarray(values, dtype=np.float64).reshape(len(values), -1)

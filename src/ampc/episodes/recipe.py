@@ -70,12 +70,14 @@ class Recipe:
     def header(self) -> DatasetHeader:
         """Header of the dataset; also the test that robot, plant and controllers can be built."""
         plant, controller = self.controllers()
-        shaping = to_dict(self.settings)
+        shaping, tasks = to_dict(self.settings), to_dict(self.tasks)
+        if tasks.get("walls", ...) is None:
+            del tasks["walls"]  # as in datasets that were begun before there were any
         for name in ("episodes", "workers", "shard_episodes", "max_labels"):
             del shaping[name]
         recorded: dict[str, Any] = {
             **to_dict(self.setup),
-            "tasks": to_dict(self.tasks),
+            "tasks": tasks,
             "collection": shaping,
         }
         del recorded["robot"]  # the fingerprint says it better than a path

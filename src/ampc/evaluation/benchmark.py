@@ -26,6 +26,7 @@ from ampc.evaluation.metrics import MetricSettings
 from ampc.evaluation.results import BenchmarkResult, Part, merge
 from ampc.robots.robot import Robot
 from ampc.settings import to_dict
+from ampc.tasks.obstacles import obstacles_to_plain
 from ampc.tasks.task import Task
 from ampc.workers import count_cores, run_in_processes
 
@@ -217,6 +218,8 @@ def _chunk_key(chunk: Chunk) -> str:
         digest.update(_canonical([task.index, task.seed, to_dict(task.variation)]))
         digest.update(task.start.tobytes())
         digest.update(task.goal.tobytes())
+        if task.obstacles is not None:
+            digest.update(_canonical(obstacles_to_plain(task)))
     return digest.hexdigest()[:32]
 
 

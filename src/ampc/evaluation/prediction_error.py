@@ -17,6 +17,7 @@ from ampc.episodes.rollout import Plant, run_episode
 from ampc.errors import SettingsError
 from ampc.plants.measurement import Measurement
 from ampc.robots import Robot
+from ampc.tasks.obstacles import among
 from ampc.tasks.task import Task
 
 _SCALE_STEP = 0.005
@@ -135,7 +136,7 @@ def measure_prediction_error(
         starts = np.arange(first, len(episode) - ahead + 1, settings.stride)
         if len(starts) == 0:
             raise SettingsError(f"episodes of {duration:g} s leave no room to predict {settings.horizon:g} s")
-        found.append(_predict(robot, model, recorder, episode, starts, ahead))
+        found.append(_predict(among(robot, task), among(model, task), recorder, episode, starts, ahead))
     shortfall, way, speed = (np.concatenate(parts) for parts in zip(*found, strict=True))
     by_time = _quantile(shortfall, settings.quantile)
     near = np.where(way <= settings.free_way, shortfall, -np.inf).max(axis=1)

@@ -11,6 +11,7 @@ from ampc.chain.statics import rest_shapes
 from ampc.errors import SolverError, TaskError
 from ampc.plants.variation import vary
 from ampc.robots.robot import Robot
+from ampc.tasks.obstacles import among
 from ampc.tasks.task import PlantVariation, Task
 
 _TOUCHING = 1e-9
@@ -51,11 +52,12 @@ def model_variation(variation: PlantVariation) -> PlantVariation:
 def hang_at_rest(nominal: VariedArm, varied: VariedArm, tasks: Sequence[Task]) -> FloatArray:
     """Joint positions at rest with the motors at the tasks' starts, in a varied arm (B, n) [rad].
 
-    A start is refused where the nominal arm would rest inside an obstacle. A softer one may sag into it: that
-    is then a violation of this plant, not an error of the task.
+    A start is refused where the nominal arm would rest inside an obstacle of its task. A softer one may sag
+    into it: that is then a violation of this plant, not an error of the task.
 
     Raises:
-        TaskError: A start has another number of joints or is in violation, or the arm is too soft to rest.
+        TaskError: A start has another number of joints or is in violation, the obstacles of a task are not
+            those of the robot by number and names, or the arm is too soft to rest.
     """
     robot = nominal.robot
     for task in tasks:
@@ -75,11 +77,12 @@ def hang_at_rest(nominal: VariedArm, varied: VariedArm, tasks: Sequence[Task]) -
 
 def _refuse_violations(arm: VariedArm, tasks: Sequence[Task], q: FloatArray) -> None:
     points = np.array([arm.chain.points(np.concatenate([row, np.zeros_like(row)]))[0] for row in q])
-    for obstacle in arm.robot.obstacles:
-        distance = obstacle.distance(points)
-        if distance.min() < -_TOUCHING:
-            row, point = (int(i) for i in np.unravel_index(distance.argmin(), distance.shape))
-            raise TaskError(
-                f"task {tasks[row].index} starts with {arm.robot.obstacle_points[point]} "
-                f"{-distance[row, point]:.4g} m inside {obstacle.name!r}; start in free space"
-            )
+    for task, own in zip(tasks, points, strict=True):
+        for obstacle in among(arm.robot, task).obstacles:
+            distance = obstacle.distance(own)
+            if distance.min() < -_TOUCHING:
+                point = int(distance.argmin())
+                raise TaskError(
+                    f"task {task.index} starts with {arm.robot.obstacle_points[point]} "
+                    f"{-distance[point]:.4g} m inside {obstacle.name!r}; start in free space"
+                )

@@ -99,6 +99,8 @@ class Features(nn.Module):
                     parts += [error, torch.tanh(NEAR_GOAL * error)]
                 case "obstacles":
                     parts += self._obstacles(q, dq, goal, surroundings[..., 1:])
+                case "obstacle_directions":
+                    parts += self._directions(q, surroundings[..., 1:])
         if self._inputs.past_commands:
             parts.append(past_commands)
         return torch.cat(parts, dim=-1)
@@ -134,6 +136,12 @@ class Features(nn.Module):
                 torch.tanh(NEAR_OBSTACLE * distances),
             ]
         return parts
+
+    def _directions(self, q: Tensor, obstacles: Tensor) -> list[Tensor]:
+        """Normal of each obstacle in the arm's frame."""
+        planar = self.planar
+        assert planar is not None
+        return [planar.turned(each[..., :3], q[..., 0]) for each in torch.split(obstacles, 4, dim=-1)]
 
     def fit(self, features: Tensor) -> None:
         """Take mean and deviation from raw features (..., F); features that never change are only centred.

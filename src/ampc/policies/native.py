@@ -19,7 +19,7 @@ from ampc.policies.packing import INDICES, NUMBERS, SIZES, PackedPolicy, pack
 if TYPE_CHECKING:
     from ampc.control.feedback import Reference
 
-VERSION = 2
+VERSION = 3
 """``POLICY_VERSION`` of src/policy.h that this module is written for."""
 
 

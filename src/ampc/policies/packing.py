@@ -227,6 +227,7 @@ def feature_size(spec: PolicySpec, components: tuple[Component, ...] | None = No
         "stiffness": 1,
         "arm_target_error": 6,
         "obstacles": spec.n_obstacles * (3 * points + 1),
+        "obstacle_directions": 3 * spec.n_obstacles,
     }
     if components is not None:
         return sum(sizes[name] for name in components)

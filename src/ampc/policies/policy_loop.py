@@ -162,6 +162,10 @@ class CompiledPolicyController(PolicyController):
         if self._in_c:
             self._applied[:] = self._torque
 
+    def _surround(self, robot: Robot) -> None:
+        super()._surround(robot)
+        self._state[:] = self._writer.blank()
+
     def _forget(self) -> None:
         self._in_c, self._stepped, self._undisturbed = False, None, False
         super()._forget()

@@ -18,6 +18,7 @@ Component = Literal[
     "stiffness",
     "arm_target_error",
     "obstacles",
+    "obstacle_directions",
 ]
 Architecture = Literal["ffn", "lstm", "gru", "transformer"]
 Window = Literal["fixed", "longer-near-singularities", "shorter-near-singularities"]
@@ -90,7 +91,9 @@ class InputSettings:
         return any(name in self.components for name in _OF_GOAL)
 
 
-def flexible_inputs(components: tuple[Component, ...] | None = None, history: int = 1) -> InputSettings:
+def flexible_inputs(
+    components: tuple[Component, ...] | None = None, history: int = 1, directions: bool = False
+) -> InputSettings:
     """What a policy of an arm with flexible links sees, from an estimate and nothing else.
 
     - ``sincos``: sine and cosine of the motors' positions;
@@ -101,11 +104,14 @@ def flexible_inputs(components: tuple[Component, ...] | None = None, history: in
     - ``reference_sincos``: sine and cosine of the motors' part of q_ref;
     - ``stiffness``: logarithm of the estimated stiffness relative to the nominal one;
     - ``obstacles``: for every half-space the distance d of each obstacle point, its velocity away from the
-      half-space, the distance of the goal, and tanh(10 d).
+      half-space, the distance of the goal, and tanh(10 d);
+    - ``obstacle_directions``: for every half-space its normal in the frame that turns with joint 1, which
+      says on which side it is. Only if asked for: policies that met one wall did without.
 
     Args:
-        components: Others than all of these.
+        components: Others than all but the last of these.
         history: Entries of the history.
+        directions: Whether ``obstacle_directions`` come behind them.
     """
     everything: tuple[Component, ...] = (
         "sincos",
@@ -117,10 +123,11 @@ def flexible_inputs(components: tuple[Component, ...] | None = None, history: in
         "stiffness",
         "obstacles",
     )
-    return InputSettings(components or everything, history, estimated=True)
+    more: tuple[Component, ...] = ("obstacle_directions",) if directions else ()
+    return InputSettings((components or everything) + more, history, estimated=True)
 
 
-_ESTIMATED = ("bending", "stiffness", "arm_target_error", "obstacles")
+_ESTIMATED = ("bending", "stiffness", "arm_target_error", "obstacles", "obstacle_directions")
 _OF_REFERENCE = ("state_error", "near_error", "reference", "reference_sincos")
 _OF_GOAL = ("target", "target_error", "arm_target_error", "obstacles")
 

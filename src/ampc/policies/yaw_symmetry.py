@@ -29,6 +29,7 @@ class YawSymmetry:
             "state_error": (0, n),
             "near_error": (0,),
             "arm_target_error": (1, 4),
+            "obstacle_directions": tuple(range(1, 3 * spec.n_obstacles, 3)),
         }
         self.size = feature_size(spec)
         self.bearing: list[int] = []
@@ -51,6 +52,7 @@ _SEEN_FROM_THE_ARM = {
     "reference_sincos",
     "stiffness",
     "obstacles",
+    "obstacle_directions",
 }
 
 

@@ -7,6 +7,7 @@ that is compared on them.
 from ampc.tasks.convergence import ConvergenceRow, convergence_by_region
 from ampc.tasks.flexible import FLEXIBLE_REGIONS, FlexibleRegion, FlexibleTaskSampler, FlexibleTaskSettings
 from ampc.tasks.goals import GoalCheck, check_goals, task_for_goal
+from ampc.tasks.obstacles import WallSettings, among
 from ampc.tasks.sampler import TaskSampler, TaskSettings
 from ampc.tasks.storage import load_tasks, save_tasks
 from ampc.tasks.task import PlantVariation, Task
@@ -29,7 +30,9 @@ __all__ = [
     "TaskSampler",
     "TaskSettings",
     "VariationSettings",
+    "WallSettings",
     "Workspace",
+    "among",
     "check_goals",
     "convergence_by_region",
     "load_tasks",

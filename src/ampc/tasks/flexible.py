@@ -12,8 +12,9 @@ from ampc.chain.parameters import chain_parameters
 from ampc.chain.plane import PlanarStatics
 from ampc.chain.statics import StaticEquilibrium
 from ampc.errors import SettingsError, TaskError, UnreachableGoalError
-from ampc.robots.robot import Robot
+from ampc.robots.robot import HalfSpace, Robot
 from ampc.tasks.drawing import Drawing
+from ampc.tasks.obstacles import WallSettings, among, direction_of
 from ampc.tasks.task import Task
 from ampc.tasks.variation import VariationSettings
 
@@ -48,6 +49,8 @@ class FlexibleTaskSettings:
     more: tasks for the nominal plant can then be repeated on softer ones."""
     variation: VariationSettings = field(default_factory=VariationSettings)
     """How the plants of the tasks differ from the nominal model."""
+    walls: WallSettings | None = None
+    """Walls that are drawn for each task; None for the robot's in all of them."""
 
     def __post_init__(self) -> None:
         for name in ("start", "random_goal", "near_wall_goal"):
@@ -69,7 +72,8 @@ class FlexibleTaskSampler:
     Starts and goals are shapes at rest, the goal of a task the end effector of its witness: every goal is
     reachable by construction. Regions: ``random`` goals come from the distribution of the starts,
     ``near-wall`` goals from a plane that points slightly into the wall. End effector and elbow keep clear of
-    all obstacles, at the start and at the goal.
+    all obstacles, at the start and at the goal. Where walls are drawn for each task, what is drawn for joint
+    1 turns with them.
 
     Task i depends on the robot, the settings, the seed, the region and i alone: a larger set begins with the
     smaller one, and workers that share out the indices make the set that one would have made.
@@ -80,6 +84,7 @@ class FlexibleTaskSampler:
 
         Raises:
             RobotError: The robot is not a yaw joint that carries a planar chain with two motors.
+            SettingsError: Walls are to be drawn in place of an obstacle that the robot does not have.
         """
         self.robot = robot
         self.settings = settings or FlexibleTaskSettings()
@@ -87,8 +92,11 @@ class FlexibleTaskSampler:
         """Tasks sampled so far on whose goal `StaticEquilibrium` found no allowed way to rest. They are kept:
         a set of tasks that a solver may thin out would flatter it."""
         self._equilibria = StaticEquilibrium(robot)
+        walls = self.settings.walls
+        self._replaced = None if walls is None else walls.replaced(robot)
         self._nominal = self._equilibria.plane
-        self._soft = PlanarStatics(chain_parameters(robot, self.settings.softest))
+        softer = chain_parameters(robot, self.settings.softest)
+        self._soft, self._axis = PlanarStatics(softer), softer.base
 
     def sample(self, n: int, region: FlexibleRegion = "random", seed: int = 0, first: int = 0) -> list[Task]:
         """Draw the tasks with indices ``first`` to ``first + n - 1``.
@@ -100,13 +108,27 @@ class FlexibleTaskSampler:
             raise TaskError(f"unknown region {region!r}; choose from {', '.join(FLEXIBLE_REGIONS)}")
         number, indices = FLEXIBLE_REGIONS.index(region), range(first, first + n)
         drawing = Drawing(self.robot, self.settings.variation, region, number, seed, indices)
-        settings, generators = self.settings, drawing.generators
-        starts = self._draw(generators, settings.start, (self._nominal, self._soft), "start")
+        settings, generators, walls = self.settings, drawing.generators, self._walls(drawing)
+        starts = self._draw(generators, settings.start, (self._nominal, self._soft), "start", walls)
         ranges = settings.random_goal if region == "random" else settings.near_wall_goal
-        witnesses = self._draw(generators, ranges, (self._nominal,), f"{region} goal")
+        witnesses = self._draw(generators, ranges, (self._nominal,), f"{region} goal", walls)
         goals = np.array([self._end_effector(witness) for witness in witnesses]).reshape(-1, 3)
-        self.statics_failures[region] += sum(not self._has_equilibrium(goal) for goal in goals)
-        return drawing.tasks(starts, goals, witnesses)
+        tasks = drawing.tasks(starts, goals, witnesses, self._obstacles(walls))
+        self.statics_failures[region] += sum(not self._has_equilibrium(task) for task in tasks)
+        return tasks
+
+    def _walls(self, drawing: Drawing) -> list[HalfSpace] | None:
+        """The wall of each task; None where all have the robot's."""
+        settings, random = self.settings.walls, drawing.of_obstacles()
+        return None if settings is None else [settings.draw(each, self._axis) for each in random]
+
+    def _obstacles(self, walls: list[HalfSpace] | None) -> list[tuple[HalfSpace, ...]] | None:
+        """The robot's obstacles with the wall of each task among them."""
+        place = self._replaced
+        if walls is None or place is None:
+            return None
+        own = self.robot.obstacles
+        return [(*own[:place], wall, *own[place + 1 :]) for wall in walls]
 
     def _draw(
         self,
@@ -114,19 +136,24 @@ class FlexibleTaskSampler:
         ranges: Ranges,
         arms: tuple[PlanarStatics, ...],
         what: str,
+        walls: list[HalfSpace] | None,
     ) -> FloatArray:
         """Motor positions that are clear on all of the arms, one from each generator (B, 3) [rad]."""
         low, high = np.array(ranges).T
+        turns = None if walls is None else self._turns(walls)
         motors = np.empty((len(generators), 3))
         pending = np.arange(len(generators))
         for _ in range(_MAX_ROUNDS):
             if pending.size == 0:
                 return motors
             motors[pending] = [generators[i].uniform(low, high) for i in pending]
+            if turns is not None:
+                motors[pending, 0] += turns[pending]
+            near = None if walls is None else [walls[i] for i in pending]
             clear = np.ones(len(pending), dtype=np.bool_)
             for arm in arms:
                 theta, rests = shapes_at_joints(arm, motors[pending, 1:])
-                clear &= rests & self._is_clear(arm.positions(motors[pending, 0], theta))
+                clear &= rests & self._is_clear(arm.positions(motors[pending, 0], theta), near)
             pending = pending[~clear]
         raise TaskError(
             f"no {what} clear of the obstacles was found in {_MAX_ROUNDS} draws from {ranges} rad; "
@@ -138,18 +165,31 @@ class FlexibleTaskSampler:
         theta, _ = shapes_at_joints(self._nominal, motors[None, 1:])
         return np.asarray(self._nominal.positions(motors[:1], theta)[0, 0])
 
-    def _is_clear(self, points: FloatArray) -> BoolArray:
+    def _turns(self, walls: list[HalfSpace]) -> FloatArray:
+        """By how much each task's wall is turned from the robot's about the axis of joint 1 (B,) [rad]."""
+        assert self._replaced is not None
+        own = direction_of(self.robot.obstacles[self._replaced])
+        turns = np.array([direction_of(wall) for wall in walls]) - own
+        return turns - 2.0 * np.pi * np.round(turns / (2.0 * np.pi))
+
+    def _is_clear(self, points: FloatArray, walls: list[HalfSpace] | None) -> BoolArray:
         """Whether the obstacle points (B, k, 3) of each shape keep clear of all obstacles (B,)."""
         clear = np.ones(len(points), dtype=np.bool_)
-        for obstacle in self.robot.obstacles:
+        for place, obstacle in enumerate(self.robot.obstacles):
             level = abs(obstacle.normal[2]) > _LEVEL
             least = self.settings.ground_clearance if level else self.settings.wall_clearance
-            clear &= (obstacle.distance(points) > least).all(axis=-1)
+            distance = obstacle.distance(points)
+            if walls is not None and place == self._replaced:
+                distance = np.array([wall.distance(own) for wall, own in zip(walls, points, strict=True)])
+            clear &= (distance.reshape(len(points), -1) > least).all(axis=-1)
         return clear
 
-    def _has_equilibrium(self, goal: FloatArray) -> bool:
+    def _has_equilibrium(self, task: Task) -> bool:
+        equilibria = self._equilibria
+        if task.obstacles is not None:
+            equilibria = StaticEquilibrium(among(self.robot, task))
         try:
-            self._equilibria.solve(goal)
+            equilibria.solve(task.goal)
         except UnreachableGoalError:
             return False
         return True

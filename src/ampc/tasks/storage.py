@@ -15,6 +15,7 @@ from ampc.errors import TaskError
 from ampc.robots.robot import Robot
 from ampc.settings import to_dict
 from ampc.tasks.flexible import FlexibleTaskSettings
+from ampc.tasks.obstacles import obstacles_from_plain, obstacles_to_plain
 from ampc.tasks.sampler import TaskSettings
 from ampc.tasks.task import PlantVariation, Task
 
@@ -33,8 +34,9 @@ def save_tasks(
     """Write tasks to a parquet file, whole or not at all.
 
     Columns: ``index``, ``region``, ``start``, ``goal``, ``witness``, ``seed`` and ``variation``, a struct of
-    the fields of `PlantVariation`. The file's metadata hold the format version, the robot's name and
-    fingerprint, the number of tasks, and the settings and seed that made them.
+    the fields of `PlantVariation`; where tasks have obstacles of their own, ``obstacles`` as well. The file's
+    metadata hold the format version, the robot's name and fingerprint, the number of tasks, and the settings
+    and seed that made them.
 
     Raises:
         TaskError: There are no tasks, or they have another number of motors than the robot.
@@ -63,6 +65,8 @@ def save_tasks(
         "seed": pa.array([task.seed for task in tasks], pa.int64()),
         "variation": pa.array([dataclasses.asdict(task.variation) for task in tasks], _VARIATION_TYPE),
     }
+    if any(task.obstacles is not None for task in tasks):
+        columns["obstacles"] = pa.array([obstacles_to_plain(task) for task in tasks], _OBSTACLES_TYPE)
     table = pa.table(columns).replace_schema_metadata({_METADATA_KEY: json.dumps(metadata)})
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".unfinished")
@@ -105,9 +109,13 @@ def _task(row: dict[str, Any]) -> Task:
         name: tuple(value) if isinstance(value, list) else value for name, value in row["variation"].items()
     }
     vectors = {name: np.array(row[name], dtype=np.float64) for name in _VECTORS}
-    return Task(**{**row, **vectors, "variation": PlantVariation(**variation)})
+    obstacles = obstacles_from_plain(row.get("obstacles"))
+    return Task(**{**row, **vectors, "variation": PlantVariation(**variation), "obstacles": obstacles})
 
 
+_OBSTACLES_TYPE = pa.list_(
+    pa.struct([("name", pa.string()), ("normal", pa.list_(pa.float64())), ("point", pa.list_(pa.float64()))])
+)
 _VARIATION_TYPE = pa.struct(
     [
         (field.name, pa.list_(pa.float64()) if PlantVariation.is_per_joint(field.name) else pa.float64())

@@ -6,6 +6,10 @@ import numpy as np
 
 from ampc.arrays import FloatArray
 from ampc.errors import TaskError
+from ampc.robots.robot import HalfSpace
+
+_UNIT = 1e-9
+"""By how much the length of an obstacle's normal may differ from 1."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,9 @@ class Task:
     """Seed of the plant's measurement noise."""
     variation: PlantVariation = field(default_factory=PlantVariation)
     """How this task's plant differs from the nominal model."""
+    obstacles: tuple[HalfSpace, ...] | None = None
+    """Where the robot's obstacles are in this task, in the robot's order; None where the robot has them.
+    Plant, controllers and metrics all go by them, see `ampc.tasks.obstacles.among`."""
 
     def __post_init__(self) -> None:
         for name, array in (("start", self.start), ("goal", self.goal), ("witness", self.witness)):
@@ -81,3 +88,11 @@ class Task:
             raise TaskError(
                 f"task {self.index}: start has {np.size(self.start)} joints, witness {np.size(self.witness)}"
             )
+        for obstacle in self.obstacles or ():
+            normal, point = np.asarray(obstacle.normal), np.asarray(obstacle.point)
+            finite = np.isfinite(normal).all() and np.isfinite(point).all()
+            if not (finite and abs(np.linalg.norm(normal) - 1.0) < _UNIT):
+                raise TaskError(
+                    f"task {self.index}: obstacle {obstacle.name!r} needs a unit normal and a point, of "
+                    f"finite numbers; got normal {normal.tolist()}, point {point.tolist()}"
+                )

@@ -14,6 +14,7 @@ from ampc.chain.plane import PlanarStatics
 from ampc.episodes.episode import Episode
 from ampc.evaluation.metrics import error_samples, sample_times, tail_start, total_variation
 from ampc.robots import Robot
+from ampc.tasks.obstacles import among
 
 RADII = {"5 cm": 0.05, "1 cm": 0.01}
 """Balls around the goal: the paper's metrics t and d are those of the larger one."""
@@ -86,7 +87,7 @@ def _violations(episode: Episode, robot: Robot) -> dict[str, Any]:
     points = plane.positions(q[:, 0], plane.angles(q[:, 1:]))
     violating = np.zeros(len(q), dtype=bool)
     found: dict[str, Any] = {}
-    for obstacle in robot.obstacles:
+    for obstacle in among(robot, episode.task).obstacles:
         depth = -obstacle.distance(points)
         for point, name in enumerate(robot.obstacle_points):
             inside = depth[:, point] > TOUCH

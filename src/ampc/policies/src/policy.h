@@ -24,8 +24,8 @@ extern "C" {
 #define POLICY_API
 #endif
 
-/* Changes whenever a structure, a signature or the order of weights below does. */
-#define POLICY_VERSION 2
+/* Changes whenever a structure, a signature, the components or the order of weights below do. */
+#define POLICY_VERSION 3
 
 /* Largest number of joints of an arm whose kinematics a policy uses; bounds the stack. */
 #define POLICY_MAX_JOINTS 64
@@ -46,13 +46,14 @@ enum PolicyComponent {
   POLICY_TARGET = 3,       /* p_des */
   POLICY_TARGET_ERROR = 4, /* p_des - p(q) */
   POLICY_SINCOS = 5,       /* sin q, cos q of the motors */
-  /* Those below need an estimated state, the last two a planar chain. */
+  /* Those below need an estimated state, the last three a planar chain. */
   POLICY_NEAR_ERROR = 6,       /* tanh(8 (q - q_ref)) */
   POLICY_BENDING = 7,          /* q of the joints without motors */
   POLICY_REFERENCE_SINCOS = 8, /* sin q_ref, cos q_ref of the motors */
   POLICY_STIFFNESS = 9,        /* the logarithm in the state */
   POLICY_ARM_TARGET_ERROR = 10, /* e = p_des - p(q) in the frame that turns with joint 0, and tanh(15 e) */
-  POLICY_OBSTACLES = 11        /* for each: distance d of each point, their speeds away, distance of the goal, tanh(10 d) */
+  POLICY_OBSTACLES = 11,       /* for each: distance d of each point, their speeds away, distance of the goal, tanh(10 d) */
+  POLICY_OBSTACLE_DIRECTIONS = 12 /* normal of each in the frame that turns with joint 0 */
 };
 
 enum PolicyArchitecture { POLICY_FFN = 0, POLICY_LSTM = 1, POLICY_GRU = 2, POLICY_TRANSFORMER = 3 };

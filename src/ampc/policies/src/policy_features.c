@@ -130,6 +130,12 @@ static int obstacles(const PolicyModel *model, const Entry *entry, float *out) {
   return (int)(next - out);
 }
 
+static int obstacle_directions(const PolicyModel *model, const Entry *entry, float *out) {
+  const Planar planar = policy_planar(model, entry->state, entry->state + model->positions);
+  for (int k = 0; k < model->obstacles; k++) policy_turn(&planar, entry->state + 2 * model->positions + 1 + 4 * k, out + 3 * k);
+  return 3 * model->obstacles;
+}
+
 static Component *const COMPONENTS[] = {
     [POLICY_STATE] = state,
     [POLICY_STATE_ERROR] = state_error,
@@ -143,6 +149,7 @@ static Component *const COMPONENTS[] = {
     [POLICY_STIFFNESS] = stiffness,
     [POLICY_ARM_TARGET_ERROR] = arm_target_error,
     [POLICY_OBSTACLES] = obstacles,
+    [POLICY_OBSTACLE_DIRECTIONS] = obstacle_directions,
 };
 
 void policy_features(const PolicyModel *model, const Entry *entry, float *features) {
