@@ -8,7 +8,8 @@ from ampc.errors import PolicyError, SettingsError
 from ampc.learning.label_efficiency import LabelSettings, learn_from_labels
 from ampc.learning.labels import JointMPCOracle
 from ampc.learning.queries import QuerySettings, ask
-from ampc.learning.sobolev import SobolevSettings, policy_loss, spread, states_nearby
+from ampc.learning.sobolev import policy_loss, spread, states_nearby
+from ampc.learning.sobolev_settings import SobolevSettings
 from ampc.learning.windows import Frames, Windows
 from ampc.policies import InputSettings, NetworkSettings, PolicySpec
 from ampc.policies.policy import Policy

@@ -6,6 +6,7 @@ import numpy as np
 
 from ampc.arrays import FloatArray
 from ampc.control.braking import Brake
+from ampc.control.gravity import gravity_derivative
 from ampc.control.nonlinear_mpc_settings import NonlinearMPCControllerSettings
 from ampc.control.reference_choice import ReferenceChoice
 from ampc.control.situation import Situation, StateWriter
@@ -15,9 +16,6 @@ from ampc.solvers.optimal_control import OptimalControlProblem, Query
 from ampc.solvers.real_time_iteration import RealTimeIteration
 from ampc.tasks.obstacles import among
 from ampc.tasks.task import Task
-
-_STEP = 1e-4
-"""Of the joint positions, for the derivative of the torque against gravity [rad]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +80,6 @@ class GoalExpert:
         if not plan.usable:
             raise SolverError(f"no plan for an arm at rest on {task.goal}: {plan.reason or plan.status}")
         gain = self._solver.sensitivities(query, exact=False).x0
-        gain[:, : len(q)] -= self._gravity_derivative(q)
+        gain[:, : len(q)] -= gravity_derivative(self._brake.gravity_torque, q)
         state = self._writer.written(q, rest, scale)
         return GoalFeedback(Situation(state, q, self._choice.goal.copy()), gain)
-
-    def _gravity_derivative(self, q: FloatArray) -> FloatArray:
-        """Of the torque against gravity by the joint positions (m, n) [N m/rad]."""
-        steps = _STEP * np.eye(len(q))
-        torque = self._brake.gravity_torque
-        return np.array([(torque(q + step) - torque(q - step)) / (2.0 * _STEP) for step in steps]).T

@@ -9,9 +9,11 @@ from ampc.arrays import FloatArray
 from ampc.control.braking import LastPlan
 from ampc.control.estimator import Estimate
 from ampc.control.flexible_arm_controller import FlexibleArmController
+from ampc.control.gravity import gravity_derivative
 from ampc.control.nonlinear_mpc_settings import NonlinearMPCControllerSettings
 from ampc.control.reference_choice import Branch
 from ampc.control.situation import Situation
+from ampc.errors import SolverError
 from ampc.plants.measurement import Measurement
 from ampc.robots import Robot
 from ampc.solvers.optimal_control import NonlinearMPCSolver, OptimalControlProblem, Plan, Query
@@ -136,6 +138,30 @@ class NonlinearMPCController(FlexibleArmController):
             self._make_solver(_with_margins(self._problem, margins)) if near else self._usual_solver
         )
         self._anew = True
+
+    def derivative(self) -> FloatArray | None:
+        """Derivative of the last command by the estimated positions and velocities (m, 2n); None without it.
+
+        That of the plan's Gauss-Newton approximation, in which limits that are met stay met; the plan is
+        brought to convergence for it.
+
+        Raises:
+            SolverError: The solver is none that knows derivatives.
+        """
+        estimate, situation, solver = self.estimate, self._situation, self._solver
+        if not isinstance(solver, RealTimeIteration):
+            raise SolverError("only the real-time iteration has derivatives of its plans")
+        if self.plan is None or not self.plan.usable or estimate is None or situation is None:
+            return None
+        query = self._query(estimate, situation)
+        try:
+            if not solver.converge(query).usable:
+                return None
+            gain = solver.sensitivities(query, exact=False).x0
+        except SolverError:  # it is no strict minimum, such as where two ways are equally good
+            return None
+        gain[:, : len(estimate.q)] -= gravity_derivative(self._brake.gravity_torque, estimate.q)
+        return gain
 
     def _query(self, estimate: Estimate, situation: Situation) -> Query:
         q = situation.reference

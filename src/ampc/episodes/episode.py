@@ -64,6 +64,9 @@ class Episode:
     label: FloatArray | None = None
     """Command that an expert in the controller's shadow would have given (T, m), NaN where it was not asked;
     None without one: the command itself is then what there is to imitate."""
+    label_derivative: FloatArray | None = None
+    """Derivative of labels by the positions and velocities of all joints (T, m, 2n), NaN where it was not
+    asked for; None where it was nowhere."""
     situations: tuple[Situation, ...] | None = None
     """What was known at each step (T,), of controllers that record it; None of others."""
 

@@ -1,4 +1,4 @@
-"""The recipe of a flexible arm's closed loop with a safety filter, or with a hostile controller."""
+"""Recipes of a flexible arm's closed loop with a safety filter, or with a hostile controller."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -60,3 +60,19 @@ class FilteredSetup:
         if not self.filtered:
             return plant, controller
         return plant, SafetyFilter(controller, self.filter_robot.load(), self.filter)
+
+
+@dataclass(frozen=True)
+class GuardedSetup(FlexibleSetup):
+    """A `FlexibleSetup` for teaching: learners drive behind a safety filter.
+
+    Demonstrations are the expert's own. Labels are the expert's everywhere, but where the filter had to stop
+    the arm.
+    """
+
+    filter: SafetyFilterSettings = field(default_factory=SafetyFilterSettings)
+    """The safety filter; it believes in the same model as the expert."""
+
+    def guarded(self, controller: Controller) -> Controller:
+        """Put a controller behind the filter."""
+        return SafetyFilter(controller, self.build_model(), self.filter)

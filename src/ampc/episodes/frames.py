@@ -76,6 +76,8 @@ class Naming:
     surroundings: Sequence[str] | None = None
     """Names of what follows positions and velocities of all joints in an estimated state; None where states
     are measured ones of the actuated joints."""
+    differentiated: bool = False
+    """Whether some actions come with their derivatives by positions and velocities of all joints."""
 
 
 def frame_features(naming: Naming) -> dict[str, Feature]:
@@ -102,6 +104,11 @@ def frame_features(naming: Naming) -> dict[str, Feature]:
     }
     if surroundings is not None:
         features["action.is_label"] = numbers("is_label")
+    if naming.differentiated:
+        by = [f"{joint}.{kind}" for kind in ("position", "velocity") for joint in naming.joints]
+        names = tuple(f"{motor}.by.{each}" for motor in actuated for each in by)
+        features["action.derivative"] = Feature("float32", len(names), names)
+        features["action.has_derivative"] = numbers("has_derivative")
     return features | {name: Feature(dtype, 1, None) for name, dtype in INDEX_COLUMNS.items()}
 
 
@@ -124,6 +131,11 @@ def episode_columns(episode: Episode) -> dict[str, FloatArray]:
     }
     if episode.situations is not None:
         columns["action.is_label"] = episode.labelled.astype(np.float64)[:, None]
+    if episode.label_derivative is not None:
+        flat = episode.label_derivative.reshape(length, -1)
+        known = np.isfinite(flat).all(axis=1, keepdims=True) & episode.labelled[:, None]
+        columns["action.derivative"] = np.where(known, flat, 0.0)
+        columns["action.has_derivative"] = known.astype(np.float64)
     if length == 0:
         raise DatasetError(f"task {episode.task.index} ({episode.task.region}): episode has no steps")
     for name, values in columns.items():

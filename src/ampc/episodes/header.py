@@ -43,6 +43,8 @@ class DatasetHeader:
     """Joints of the simulated arm; empty if they are the same."""
     surroundings: tuple[str, ...] | None = None
     """What follows positions and velocities in an estimated state; None where states are measured."""
+    differentiated: bool = False
+    """Whether some actions come with their derivatives by the state."""
     robot_source: str = ""
     """Where the arm's model was read from."""
     format_version: int = FORMAT_VERSION
@@ -56,7 +58,9 @@ class DatasetHeader:
     def naming(self) -> Naming:
         """Whose numbers the rows hold."""
         true_joints = self.true_joint_names or self.joint_names
-        return Naming(self.joint_names, self.actuated_names, true_joints, self.surroundings)
+        return Naming(
+            self.joint_names, self.actuated_names, true_joints, self.surroundings, self.differentiated
+        )
 
     @classmethod
     def describe(
@@ -66,6 +70,7 @@ class DatasetHeader:
         control_period: float,
         settings: dict[str, Any],
         simulated: Robot | None = None,
+        differentiated: bool = False,
     ) -> "DatasetHeader":
         """Header of a dataset that is about to be made.
 
@@ -75,6 +80,7 @@ class DatasetHeader:
             control_period: Time between two rows [s].
             settings: What shaped the data, as nested dict of plain values.
             simulated: The arm as it is simulated, where controllers have a model of their own.
+            differentiated: Whether some actions come with their derivatives.
         """
         simulated = simulated or robot
         return cls(
@@ -87,6 +93,7 @@ class DatasetHeader:
             settings=settings,
             true_joint_names=() if simulated.joint_names == robot.joint_names else simulated.joint_names,
             surroundings=surroundings_of(robot) if len(robot.passive) else None,
+            differentiated=differentiated,
             robot_source=robot.source,
             ampc_version=ampc.__version__,
             git_commit=git_commit(),

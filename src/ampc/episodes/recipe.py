@@ -3,15 +3,18 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from ampc.control.controller import Controller
 from ampc.control.feedback import FeedbackLaw
+from ampc.control.policy_controller import SituatedLaw
 from ampc.episodes.collection_settings import CollectionSettings
 from ampc.episodes.episode import Episode
 from ampc.episodes.header import DatasetHeader
+from ampc.episodes.hindsight import Hindsight
 from ampc.episodes.rollout import Plant, run_episode
 from ampc.episodes.shadow import OmniscientController, ShadowedController, ShadowSettings
+from ampc.errors import SettingsError
 from ampc.policies.native import NativePolicy
 from ampc.robots.robot import Robot
 from ampc.settings import to_dict
@@ -28,7 +31,9 @@ class Learner:
     policy: Path
     """Folder of the saved policy."""
     shadow: ShadowSettings
-    """How often the expert drives instead."""
+    """How often the expert drives instead, and about what it is asked."""
+    members: tuple[Path, ...] = ()
+    """Folders of saved policies whose disagreement says what to ask about, where the shadow reads it."""
 
 
 class Sampler(Protocol):
@@ -54,6 +59,35 @@ class Setup(Protocol):
         """Make the controller by which a law that is being learned drives the plant."""
 
 
+@runtime_checkable
+class Guards(Protocol):
+    """A `Setup` that lets no learner loose on the plant."""
+
+    def guarded(self, controller: Controller) -> Controller:
+        """Put a controller behind what protects the arm."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """What makes episodes."""
+
+    plant: Plant
+    """The simulated arm."""
+    controller: Controller
+    """What drives it."""
+    shadowed: ShadowedController | None = None
+    """Learner and expert, where a learner drives."""
+    hindsight: Hindsight | None = None
+    """Who is asked when an episode is over."""
+
+    def run(self, task: Task, settings: CollectionSettings) -> Episode:
+        """An episode with its labels."""
+        episode = run_episode(self.plant, self.controller, task, settings.max_duration, settings.stop)
+        if self.hindsight is None or self.shadowed is None:
+            return episode
+        return self.hindsight.asked(episode, self.shadowed.seen)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What a process needs to make the episodes of a dataset."""
@@ -69,7 +103,7 @@ class Recipe:
 
     def header(self) -> DatasetHeader:
         """Header of the dataset; also the test that robot, plant and controllers can be built."""
-        plant, controller = self.controllers()
+        loop = self.loop()
         shaping, tasks = to_dict(self.settings), to_dict(self.tasks)
         if tasks.get("walls", ...) is None:
             del tasks["walls"]  # as in datasets that were begun before there were any
@@ -85,19 +119,39 @@ class Recipe:
             recorded["learner"] = {
                 "policy": _digest(self.learner.policy),
                 "shadow": to_dict(self.learner.shadow),
+                "members": [_digest(folder) for folder in self.learner.members],
             }
         model, simulated = self.setup.build_model(), self.setup.build_robot()
-        return DatasetHeader.describe(model, controller.name, plant.control_period, recorded, simulated)
+        differentiated = self.learner is not None and self.learner.shadow.derivative_share > 0.0
+        name, period = loop.controller.name, loop.plant.control_period
+        return DatasetHeader.describe(model, name, period, recorded, simulated, differentiated)
 
-    def controllers(self) -> tuple[Plant, Controller]:
-        """The plant, and what drives it and labels its states."""
+    def loop(self) -> Loop:
+        """The plant, and what drives it and labels its states.
+
+        Raises:
+            AmpcError: If robot, controllers, plant and settings do not fit together.
+        """
         plant, expert = self.setup.build()
         if self.settings.true_state:
             expert = OmniscientController(plant, self.setup.build_robot(), expert)
         if self.learner is None:
-            return plant, expert
-        learner = self.setup.build_learner(self._law(self.learner.policy, plant.control_period))
-        return plant, ShadowedController(expert, learner, self.learner.shadow)
+            return Loop(plant, expert)
+        shadow, period = self.learner.shadow, plant.control_period
+        learner = self.setup.build_learner(self._law(self.learner.policy, period))
+        shadowed = ShadowedController(expert, learner, shadow)
+        controller: Controller = shadowed
+        if isinstance(self.setup, Guards):
+            controller = self.setup.guarded(shadowed)
+        if not shadow.in_hindsight:
+            return Loop(plant, controller, shadowed)
+        if self.settings.true_state:
+            raise SettingsError(
+                "an expert acting on the true state cannot be asked in hindsight: set collection.true_state"
+                " to false, or the shares of doubtful labels and of derivatives to 0"
+            )
+        members = [cast(SituatedLaw, self._law(folder, period)) for folder in self.learner.members]
+        return Loop(plant, controller, shadowed, Hindsight(expert, members, shadow))
 
     def _law(self, folder: Path, control_period: float) -> FeedbackLaw:
         """The policy that drives; in C for arms with flexible links, whose expert needs the library too."""
@@ -123,16 +177,13 @@ class EpisodeMaker:
             AmpcError: If robot, controllers, plant and tasks do not fit together.
         """
         self._settings = recipe.settings
-        self._plant, self._controller = recipe.controllers()
+        self._loop = recipe.loop()
         self._sampler = sampler_of(recipe.setup.build_robot(), recipe.tasks)
 
     def make(self, episodes: range) -> list[Episode]:
         """The episodes with these indices."""
-        settings = self._settings
-        return [
-            run_episode(self._plant, self._controller, task, settings.max_duration, settings.stop)
-            for task in tasks_of_episodes(self._sampler, settings, episodes)
-        ]
+        tasks = tasks_of_episodes(self._sampler, self._settings, episodes)
+        return [self._loop.run(task, self._settings) for task in tasks]
 
 
 def sampler_of(robot: Robot, settings: AnyTaskSettings) -> Sampler:

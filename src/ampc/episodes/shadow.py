@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -31,12 +31,36 @@ class ShadowSettings:
     ask_every: int = 1
     """The expert is asked at every n-th step of an episode, the first included; where it drives it is
     asked at every step, but the other answers are not labels."""
+    doubtful_share: float = 0.0
+    """Share of an episode's labels that are asked for where an ensemble disagrees most, see `Hindsight`; the
+    others are spread evenly."""
+    derivative_share: float = 0.0
+    """Share of an episode's labels that come with the expert's derivative by the state."""
+
+    @property
+    def in_hindsight(self) -> bool:
+        """Whether the expert is asked for labels when the episode is over."""
+        return self.doubtful_share > 0.0 or self.derivative_share > 0.0
 
     def __post_init__(self) -> None:
         if self.ask_every < 1:
             raise SettingsError(f"shadow.ask_every is {self.ask_every}; it must be at least 1")
+        for name in ("doubtful_share", "derivative_share"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise SettingsError(f"shadow.{name} is {getattr(self, name)}; it must be a share from 0 to 1")
         if not 0.0 <= self.beta <= 1.0:
             raise SettingsError(f"shadow.beta is {self.beta}; it must be a probability from 0 to 1")
+
+
+class Seen(NamedTuple):
+    """What an expert needs to be told about a step to be asked about it, or a later one, afterwards."""
+
+    measurement: Measurement
+    """What was measured."""
+    torque: FloatArray
+    """What was sent (m,) [N m]."""
+    command: FloatArray
+    """The command that it comes from (m,)."""
 
 
 class ShadowedController:
@@ -44,10 +68,12 @@ class ShadowedController:
 
     The expert is asked; what it would have commanded is the step's label. The torque is the
     expert's or the learner's, as drawn from the task's seed. Whoever did not drive is told
-    what was sent, if it has a use for that; an expert that is not asked watches.
+    what was sent, if it has a use for that; an expert that is not asked watches. Where labels
+    are asked for in hindsight, no step has one yet.
 
     Attributes:
         name: The expert's name.
+        seen: The steps of the episode, where labels are asked for in hindsight.
         reference: The expert's joint reference (n,) [rad], if it has one.
     """
 
@@ -67,10 +93,11 @@ class ShadowedController:
         self.reference: FloatArray | None = None
         self.last_step = expert.last_step
         self._expert, self._learner, self._settings = expert, learner, settings
-        self._tell_expert, self._tell_learner = _listener(expert), _listener(learner)
+        self._tell_expert, self._tell_learner = listener(expert), listener(learner)
         self._generator = np.random.default_rng(0)
         self._expert_drives = False
         self._step = 0
+        self.seen: list[Seen] = []
 
     def reset(self, task: Task) -> None:
         """Begin a task with both."""
@@ -80,13 +107,27 @@ class ShadowedController:
         sequence = np.random.SeedSequence(task.seed, spawn_key=(_DRIVER_STREAM,))
         self._generator = np.random.default_rng(sequence)
         self._step = 0
+        self.seen = []
         self._draw_driver()
 
     def act(self, measurement: Measurement) -> FloatArray:
         """Torque of whoever drives (m,) [N m]; never raises, since neither of the two does."""
+        torque = self._act(measurement)
+        if self._settings.in_hindsight:
+            self.seen.append(Seen(measurement, torque.copy(), self.last_step.command.copy()))
+        return torque
+
+    def observe_applied(self, torque: FloatArray, command: FloatArray) -> None:
+        """Tell both what was sent in place of the last torque, such as by a safety filter."""
+        self._tell_expert(torque, command)
+        self._tell_learner(torque, command)
+        if self.seen:
+            self.seen[-1] = self.seen[-1]._replace(torque=torque.copy(), command=command.copy())
+
+    def _act(self, measurement: Measurement) -> FloatArray:
         if self._settings.mixing == "step":
             self._draw_driver()
-        is_asked = self._step % self._settings.ask_every == 0
+        is_asked = not self._settings.in_hindsight and self._step % self._settings.ask_every == 0
         self._step += 1
         if not is_asked and not self._expert_drives:
             return self._unlabelled(measurement)
@@ -135,7 +176,7 @@ class OmniscientController:
         self.control_period = controller.control_period
         self.reference: FloatArray | None = None
         self.last_step = controller.last_step
-        self.observe_applied = _listener(controller)
+        self.observe_applied = listener(controller)
         self._plant, self._actuated, self._controller = plant, robot.actuated, controller
 
     def reset(self, task: Task) -> None:
@@ -153,7 +194,7 @@ class OmniscientController:
         return torque
 
 
-def _listener(controller: Controller) -> Callable[[FloatArray, FloatArray], None]:
+def listener(controller: Controller) -> Callable[[FloatArray, FloatArray], None]:
     """How a controller is told what was sent in its place, if it has a use for that."""
     if isinstance(controller, ObservesApplied):
         return controller.observe_applied

@@ -13,6 +13,8 @@ from ampc.arrays import IntArray
 from ampc.errors import DatasetError
 from ampc.learning.acceleration import AccelerationError, with_responses
 from ampc.learning.settings import TrainingSettings
+from ampc.learning.sobolev import DerivativeError
+from ampc.learning.sobolev_settings import SobolevSettings
 from ampc.learning.training import Loss, fit
 from ampc.learning.windows import Batch, Frames, Samples, Sequences, Windows
 from ampc.policies.policy import Policy
@@ -86,6 +88,7 @@ def fit_policy(
     folder: Path,
     provenance: dict[str, Any],
     console: Console | None = None,
+    sobolev: SobolevSettings | None = None,
 ) -> Policy:
     """Fit a policy, whatever weights and normalisation it begins with, to some episodes' labels; save it.
 
@@ -97,8 +100,9 @@ def fit_policy(
         settings: The training protocol; validation share and largest number of samples are not read.
         folder: Receives checkpoint, logs and, in the end, the policy.
         provenance: What the policy's file is to say about how it was learned; part of what a training that
-            goes on must agree in.
+            goes on must agree in; how derivatives count is to be among it.
         console: Where progress goes; None for standard error.
+        sobolev: How the derivatives of the frames count in training, where they have some.
 
     Returns:
         The policy with the least validation loss, in evaluation mode.
@@ -112,6 +116,9 @@ def fit_policy(
     acceleration = (
         AccelerationError.of(frames, spec, settings.acceleration) if settings.acceleration else None
     )
+    derivative = None
+    if sobolev is not None and frames.derivatives is not None:
+        derivative = DerivativeError.of(frames, sobolev)
     training = make_samples(frames, training_episodes, spec, settings)
     validation = make_samples(frames, validation_episodes, spec, settings)
     digest = _digest(frames)
@@ -123,7 +130,7 @@ def fit_policy(
     }
     state = fit(
         policy,
-        command_loss(policy, settings.knee, acceleration),
+        command_loss(policy, settings.knee, acceleration, derivative),
         training,
         validation,
         samples_per_step(training, spec, settings),
@@ -176,13 +183,22 @@ def make_policy(spec: PolicySpec, frames: Frames, episodes: IntArray, seed: int)
 
 
 def command_loss(
-    policy: Policy, knee: float | None = None, acceleration: AccelerationError | None = None
+    policy: Policy,
+    knee: float | None = None,
+    acceleration: AccelerationError | None = None,
+    derivative: DerivativeError | None = None,
 ) -> Loss:
     """Mean squared error of the commands in units of their limits or, with a knee, pseudo-Huber loss.
 
     That is ``2 k^2 (sqrt(1 + (e / k)^2) - 1)``: e^2 for small errors e, 2 k |e| for large ones. The error of
-    the acceleration, where it counts, is part of each e^2.
+    the acceleration, where it counts, is part of each e^2. What derivatives say is a term of its own, under
+    the same knee, in training alone.
     """
+
+    def bent(squared: Tensor) -> Tensor:
+        if knee is None:
+            return squared
+        return 2.0 * knee**2 * ((1.0 + squared / knee**2).sqrt() - 1.0)
 
     def loss(batch: Batch) -> tuple[Tensor, Tensor]:
         inputs = (batch.states, batch.reference, batch.goal, batch.past_commands)
@@ -192,9 +208,12 @@ def command_loss(
         if acceleration is not None:
             assert batch.responses is not None
             squared = squared + acceleration.squared(batch.responses, error)
-        if knee is not None:
-            squared = 2.0 * knee**2 * ((1.0 + squared / knee**2).sqrt() - 1.0)
-        return (batch.weight * squared.mean(-1)).sum(), batch.weight.sum()
+        summed = (batch.weight * bent(squared).mean(-1)).sum()
+        if derivative is not None and policy.training:
+            errors, known = derivative.errors(policy, batch)
+            share = derivative.settings.weight * batch.weight[known, -1]
+            summed = summed + (share * bent(errors.square()).mean(-1)).sum()
+        return summed, batch.weight.sum()
 
     return loss
 
@@ -218,6 +237,6 @@ def _digest(frames: Frames) -> str:
     """Fingerprint of all frames; responses follow from the states and the robot."""
     digest = hashlib.sha256()
     for field in dataclasses.fields(frames):
-        if field.name != "responses":
+        if field.name != "responses" and getattr(frames, field.name) is not None:
             digest.update(getattr(frames, field.name).numpy().tobytes())
     return digest.hexdigest()[:16]

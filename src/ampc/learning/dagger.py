@@ -24,6 +24,7 @@ from ampc.learning.acceleration import with_responses
 from ampc.learning.behaviour_cloning import fit_policy, make_policy, require_fit
 from ampc.learning.dagger_log import ROUNDS_FOLDER, Round, write_rounds
 from ampc.learning.dagger_settings import DaggerSettings
+from ampc.learning.ensemble import train_ensemble
 from ampc.learning.goal_labels import goal_frames
 from ampc.learning.settings import TrainingSettings
 from ampc.learning.windows import Frames
@@ -37,6 +38,8 @@ from ampc.tasks.flexible import FlexibleTaskSettings
 IDENTITY_FILE = "dagger.json"
 GOALS_FILE = "goals.npz"
 """What the expert said about arms at rest on their goals."""
+MEMBERS_FOLDER = "members"
+"""The ensemble that a round has left for the next one's questions."""
 
 
 @dataclass(frozen=True)
@@ -86,33 +89,36 @@ def dagger(
     """
     if demonstrations is not None:
         require_fit(demonstrations, spec)
+    if settings.derivative_share and spec.recurrent:
+        raise SettingsError("dagger.derivative_share is not for recurrent networks; leave it at 0")
     _require_episodes(teaching.collection, spec, settings)
     _claim(folder, teaching, spec, training, settings)
     model = teaching.setup.build_model() if training.acceleration else None
     history = _History(spec, training, _goals(teaching, spec, settings, folder), model)
     log: list[Round] = []
     policy: Policy | None = None
+    members: tuple[Path, ...] = ()
     for number in range(settings.rounds + 1):
         own_folder = folder / ROUNDS_FOLDER / str(number)
         last = number == settings.rounds
         dataset = demonstrations
         if number > 0 or demonstrations is None:
-            dataset = _collect(teaching, settings, number, history, own_folder, console)
+            learner = _learner(settings, number, own_folder, members) if number else None
+            dataset = _collect(teaching, settings, number, history, own_folder, console, learner)
         assert dataset is not None
         history.add(dataset, settings.labels_of(number, history.labels))
+        known = history.frames, history.training_episodes, history.validation_episodes
         if policy is None or not settings.warm_start:
-            policy = make_policy(spec, history.frames, history.training_episodes, training.seed)
+            policy = make_policy(spec, *known[:2], training.seed)
         policy.spec = spec
-        policy = fit_policy(
-            policy,
-            history.frames,
-            history.training_episodes,
-            history.validation_episodes,
-            dataclasses.replace(training, epochs=training.epochs if last else settings.epochs),
-            own_folder,
-            {"learner": "DAgger", "round": number, "dagger": to_dict(settings)},
-            console,
-        )
+        epochs = training.epochs if last else settings.epochs
+        provenance = {"learner": "DAgger", "round": number, "dagger": to_dict(settings)}
+        own_training = dataclasses.replace(training, epochs=epochs)
+        sobolev = settings.sobolev if settings.derivative_share else None
+        policy = fit_policy(policy, *known, own_training, own_folder, provenance, console, sobolev)
+        if settings.doubtful_share and not last:
+            place = own_folder / MEMBERS_FOLDER
+            members = train_ensemble(spec, *known, training, settings.members, place, provenance)
         log.append(_summarise(number, settings, dataset, history, policy))
         write_rounds(folder, log)
         log[-1].say(console)
@@ -247,8 +253,9 @@ def _collect(
     history: _History,
     folder: Path,
     console: Console | None,
+    learner: Learner | None,
 ) -> Dataset:
-    """The dataset of a round, made by the expert in round 0 and by the policy of the round before later."""
+    """The dataset of a round, made by the expert if there is no learner."""
     labels = settings.labels_of(number, history.labels)
     collection = dataclasses.replace(
         teaching.collection,
@@ -256,11 +263,19 @@ def _collect(
         max_labels=labels,
         first_task=teaching.collection.first_task + history.episodes,
     )
-    learner = None
-    if number > 0:
-        shadow = ShadowSettings(settings.beta_of(number), settings.mixing, settings.ask_every)
-        learner = Learner(folder.with_name(str(number - 1)), shadow)
     return collect(teaching.setup, teaching.tasks, collection, folder / "dataset", console, learner)
+
+
+def _learner(settings: DaggerSettings, number: int, folder: Path, members: tuple[Path, ...]) -> Learner:
+    """Who drives in a round: the policy of the round before."""
+    shadow = ShadowSettings(
+        settings.beta_of(number),
+        settings.mixing,
+        settings.ask_every,
+        settings.doubtful_share,
+        settings.derivative_share,
+    )
+    return Learner(folder.with_name(str(number - 1)), shadow, members)
 
 
 def _summarise(

@@ -1,10 +1,11 @@
 """Settings of DAgger: how many labels, in how many rounds, and who drives in them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ampc.episodes.shadow import Mixing
 from ampc.errors import SettingsError
+from ampc.learning.sobolev_settings import SobolevSettings
 
 BetaSchedule = Literal["constant", "linear", "exponential"]
 
@@ -35,6 +36,16 @@ class DaggerSettings:
     """Goals on which the expert is asked about an arm at rest, and for its derivative there, from which
     labels of the situations around are made, see `ampc.learning.goal_labels`; each counts as a label. For
     arms with flexible links, and not for recurrent networks, which learn from whole episodes."""
+    doubtful_share: float = 0.0
+    """Share of the labels of a round that the expert gives where an ensemble disagrees most, the others being
+    spread evenly; the number of labels is the same. It is asked when an episode is over."""
+    members: int = 4
+    """Small networks in that ensemble; each learns from all labels so far."""
+    derivative_share: float = 0.0
+    """Share of the labels of a round that come with the expert's derivative by the state, which `sobolev`
+    trains on. For arms with flexible links, and not for recurrent networks."""
+    sobolev: SobolevSettings = field(default_factory=SobolevSettings)
+    """How these derivatives enter the loss."""
     warm_start: bool = True
     """Begin a round's training with the weights of the round before, not with fresh ones."""
     epochs: int = 20
@@ -44,6 +55,11 @@ class DaggerSettings:
         for name, least in (("rounds", 0), ("goals", 0), ("labels", 1), ("epochs", 1), ("ask_every", 1)):
             if getattr(self, name) < least:
                 raise SettingsError(f"dagger.{name} is {getattr(self, name)}; it must be at least {least}")
+        for name in ("doubtful_share", "derivative_share"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise SettingsError(f"dagger.{name} is {getattr(self, name)}; it must lie in [0, 1]")
+        if self.members < 2:
+            raise SettingsError(f"dagger.members is {self.members}; one network alone cannot disagree")
         if not 0.0 < self.demonstration_share <= 1.0:
             raise SettingsError(
                 f"dagger.demonstration_share is {self.demonstration_share}; it must lie in (0, 1]"

@@ -11,7 +11,8 @@ from torch import Tensor
 from ampc.errors import PolicyError, SettingsError
 from ampc.learning.labels import JointMPCOracle
 from ampc.learning.queries import QuerySettings, ask
-from ampc.learning.sobolev import SobolevSettings, policy_loss, spread
+from ampc.learning.sobolev import policy_loss, spread
+from ampc.learning.sobolev_settings import SobolevSettings
 from ampc.learning.steps import minimise
 from ampc.learning.training import arithmetic
 from ampc.learning.windows import Frames, Windows

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ampc.errors import SettingsError
 from ampc.learning.labels import JointMPCOracle, Labelled
-from ampc.learning.sobolev import SobolevSettings, spread, states_nearby
+from ampc.learning.sobolev import spread, states_nearby
+from ampc.learning.sobolev_settings import SobolevSettings
 from ampc.learning.steps import minimise
 from ampc.learning.windows import Samples
 from ampc.policies.policy import Policy

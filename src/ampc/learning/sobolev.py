@@ -4,42 +4,21 @@ Czarnecki et al., Sobolev Training for Neural Networks, NeurIPS 2017. The expert
 are exact and cost nothing beyond the solution that they belong to.
 """
 
-import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from ampc.errors import SettingsError
 from ampc.learning.labels import Labelled
+from ampc.learning.sobolev_settings import SobolevSettings
+from ampc.learning.windows import Batch, Frames
 from ampc.policies.policy import Policy
-
-SobolevForm = Literal["tangent", "derivative"]
 
 _SLOPE_SHARE = 1e-3
 """Weight of derivatives beside commands. Within its limits, on a small part of the states, the expert is some
 sixteen times steeper per standard deviation than its whole range; with ten times this weight the slopes win
 and the commands are lost (measured: 80 % success instead of 99 % with 250 labels)."""
-
-
-@dataclass(frozen=True)
-class SobolevSettings:
-    """How derivatives enter the loss."""
-
-    form: SobolevForm = "tangent"
-    """``tangent``: the policy's command at a state nearby is compared with the expert's tangent, cut to the
-    command limit; ``derivative``: its directional derivative is compared with the expert's."""
-    weight: float = 1.0
-    """Weight of that term; at 1 both forms are balanced against the commands' mean squared error."""
-    radius: float = 0.1
-    """Largest typical distance of a state nearby, in standard deviations of the labelled states; distances
-    are spread evenly over the two decades below. Read by ``tangent`` only."""
-
-    def __post_init__(self) -> None:
-        for name in ("weight", "radius"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0.0):
-                raise SettingsError(f"sobolev.{name} must be positive, not {getattr(self, name)}")
 
 
 def spread(labels: Labelled) -> Tensor:
@@ -104,3 +83,63 @@ def policy_loss(
 def _along(gradients: Tensor, shift: Tensor) -> Tensor:
     """Change of commands (B, m) to first order for shifts (B, 2m) of the newest state."""
     return (gradients * torch.stack(torch.chunk(shift, 2, dim=-1), dim=-1)).sum(-1)
+
+
+@dataclass(frozen=True, eq=False)
+class DerivativeError:
+    """Part of the loss of labels that come with a derivative by the whole state, see `Frames.derivatives`.
+
+    Only the newest state of a window is moved; the expert acts on that alone.
+    """
+
+    settings: SobolevSettings
+    """How derivatives enter."""
+    unit: Tensor
+    """Unit of distance of each position, as a deviation from the reference, and velocity (2n,)."""
+
+    @classmethod
+    def of(cls, frames: Frames, settings: SobolevSettings) -> "DerivativeError":
+        """The one for some frames: distances are in standard deviations of the labelled states.
+
+        Raises:
+            SettingsError: If the states are not those of all joints.
+        """
+        n = frames.references.shape[1]
+        if frames.states.shape[1] < 2 * n:
+            raise SettingsError(
+                f"derivatives are by the states of all {n} joints, but the states of this dataset are "
+                f"measurements of {frames.states.shape[1] // 2}: set dagger.derivative_share to 0"
+            )
+        rows = frames.labelled
+        q, dq = frames.states[rows, :n], frames.states[rows, n : 2 * n]
+        unit = torch.cat([q - frames.references[rows], dq], dim=1).std(0)
+        return cls(settings, unit.clamp_min(1e-6))
+
+    def errors(self, policy: Policy, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Errors in units of the limits (D, m) of the labels with a derivative, and which those are (B,).
+
+        They are differences of commands at states nearby or, for the form ``derivative``, of directional
+        derivatives, scaled such that both forms are balanced against commands.
+
+        Args:
+            policy: The policy, not recurrent.
+            batch: Windows; every newest state has a label.
+        """
+        assert batch.derivatives is not None
+        derivatives = batch.derivatives[:, -1]
+        known = torch.isfinite(derivatives).flatten(1).all(1)
+        states, derivatives = batch.states[known], derivatives[known]
+        others = [each[known] for each in (batch.reference, batch.goal, batch.past_commands)]
+        shift = torch.zeros_like(states)
+        moved = self.unit * torch.randn(len(states), len(self.unit))
+        if self.settings.form == "tangent":
+            moved = moved * self.settings.radius * 10.0 ** (-2.0 * torch.rand(len(states), 1))
+        shift[:, -1, : len(self.unit)] = moved
+        change = torch.einsum("bmx,bx->bm", derivatives, moved)
+        if self.settings.form == "tangent":
+            tangent = policy.saturate(batch.commands[known, -1] + change)
+            return (policy(states + shift, *others) - tangent) / policy.command_limit, known
+        _, slopes = torch.func.jvp(  # type: ignore[misc]  # typed for jvp(..., has_aux=True)
+            lambda moving: policy(moving, *others), (states,), (shift,)
+        )
+        return _SLOPE_SHARE**0.5 * (slopes - change) / policy.command_limit, known

@@ -1,7 +1,7 @@
 """Training samples as views of episodes: windows for memoryless networks, sequences for recurrent ones."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -29,6 +29,8 @@ class Batch(NamedTuple):
     """Weight of each label (B, 1) or (B, T); zero where there is none, or a sequence is only padded."""
     responses: Tensor | None = None
     """`Frames.responses` where the labels are (B, 1, m, m) or (B, T, m, m)."""
+    derivatives: Tensor | None = None
+    """`Frames.derivatives` where the labels are (B, 1, m, 2n) or (B, T, m, 2n)."""
 
 
 class Samples(Protocol):
@@ -67,6 +69,9 @@ class Frames:
     responses: Tensor | None = None
     """Acceleration of the motors' joints by the torque of each motor, ``M(q)^-1``, at labels (N, m, m)
     [rad/s2 per N m]; None where no loss asks for it, see `ampc.learning.acceleration`."""
+    derivatives: Tensor | None = None
+    """Derivatives of labels by positions and velocities of all joints (N, m, 2n), NaN where there is none;
+    None where there is none at all."""
 
     @classmethod
     def from_columns(
@@ -77,7 +82,8 @@ class Frames:
         Args:
             columns: ``observation.state``, ``observation.reference``, ``observation.goal`` and ``action``,
                 all frames in the order of the episodes; ``action.applied`` where the commands that were
-                applied are not the labels, ``action.is_label`` where not all actions are labels.
+                applied are not the labels, ``action.is_label`` where not all actions are labels,
+                ``action.derivative`` and ``action.has_derivative`` where some come with one.
             starts: Index of the first frame of each episode (E,).
             lengths: Frames of each episode (E,).
 
@@ -102,6 +108,11 @@ class Frames:
         past_commands = torch.roll(torch.tensor(applied, dtype=torch.float32), 1, dims=0)
         past_commands[torch.as_tensor(starts)] = 0.0
         is_label = columns.get("action.is_label", np.ones((len(states), 1)))
+        found = columns.get("action.derivative")
+        shape = (len(states), commands.shape[1], -1)
+        derivatives = None if found is None else torch.tensor(found, dtype=torch.float32).reshape(shape)
+        if derivatives is not None:
+            derivatives[torch.tensor(columns["action.has_derivative"][:, 0] < 0.5)] = torch.nan
         return cls(
             states,
             references,
@@ -111,15 +122,27 @@ class Frames:
             torch.tensor(is_label[:, 0] > 0.5),
             torch.tensor(starts, dtype=torch.int64),
             torch.tensor(lengths, dtype=torch.int64),
+            derivatives=derivatives,
         )
 
     @classmethod
     def joined(cls, parts: Sequence["Frames"]) -> "Frames":
-        """The episodes of several sets of frames, one set after the other; all have responses, or none."""
+        """The episodes of several sets of frames, one set after the other.
+
+        All have responses, or none; what has no derivatives where others do is filled up.
+        """
+        if known := [part.derivatives.shape[1:] for part in parts if part.derivatives is not None]:
+            parts = [part.with_derivatives(known[0]) for part in parts]
         names = [item.name for item in fields(cls) if getattr(parts[0], item.name) is not None]
         columns = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
         columns["starts"] = columns["lengths"].cumsum(0) - columns["lengths"]
         return cls(**columns)
+
+    def with_derivatives(self, shape: Sequence[int]) -> "Frames":
+        """These frames, with derivatives of a shape (m, 2n) that nobody knows if they have none."""
+        if self.derivatives is not None:
+            return self
+        return replace(self, derivatives=torch.full((len(self.states), *shape), torch.nan))
 
     def velocities(self, rows: Tensor) -> Tensor:
         """Joint velocities of some frames (B, joints) [rad/s]."""
@@ -188,6 +211,7 @@ class Frames:
             self.commands[labels],
             weight,
             None if self.responses is None else self.responses[labels],
+            None if self.derivatives is None else self.derivatives[labels],
         )
 
 

@@ -19,7 +19,7 @@ from ampc.experiments.rigid.trial import TaskSet
 from ampc.experiments.study import Findings, Row, Study
 from ampc.learning.label_efficiency import LabelSettings
 from ampc.learning.queries import QuerySettings
-from ampc.learning.sobolev import SobolevSettings
+from ampc.learning.sobolev_settings import SobolevSettings
 from ampc.policies.spec import InputSettings
 from ampc.report.studies import Panel, Point, draw_panels
 
