@@ -13,6 +13,7 @@ from ampc.arrays import FloatArray
 from ampc.chain import rest_shape
 from ampc.control.controller import StepRecord
 from ampc.control.hostile import HOSTILITIES, HostileController
+from ampc.control.jolts import Jolts
 from ampc.control.safety_filter import SafetyFilter
 from ampc.control.safety_settings import (
     BrakeSettings,
@@ -185,7 +186,7 @@ def clearance(arm: Robot, x: FloatArray) -> float:
 def test_beyond_a_limit_the_arm_may_leave_but_not_go_further(arm: Robot, stops: Stops) -> None:
     chain = arm_chain(arm)
     shoulder = brentq(
-        lambda q: clearance(arm, moving(arm, np.array([1.0, q, -0.7]), (0.0, 0.0, 0.0))) - 0.004, 0.1, 0.6
+        lambda q: clearance(arm, moving(arm, np.array([1.0, q, -0.7]), (0.0, 0.0, 0.0))) - 0.001, 0.1, 0.6
     )
     x = moving(arm, np.array([1.0, shoulder, -0.7]), (0.0, 0.0, 0.0))
     stops.forget()
@@ -195,6 +196,37 @@ def test_beyond_a_limit_the_arm_may_leave_but_not_go_further(arm: Robot, stops: 
     hold = holding(arm, np.array([1.0, shoulder, -0.7]))
     assert stops.after_torque(x, hold + np.array([0.0, 0.3, 0.1]), 1.0).safe
     assert not stops.after_torque(x, hold - np.array([0.0, 0.3, 0.1]), 1.0).safe
+
+
+def test_jumps_of_torque_leave_less_speed_and_more_margin(arm: Robot, stops: Stops) -> None:
+    per_torque = np.array([0.0, 0.1, 0.25])
+    jolts = Jolts(per_torque, full=1.0, memory=0.2, period=PERIOD)
+    jolts.note(np.zeros(3))
+    jolts.note(np.array([5.0, 1.0, -2.0]))
+    np.testing.assert_allclose(jolts.speeds(np.array([5.0, 1.0, -1.0])), [0.0, 0.1, 0.75])
+    assert 0.0 == jolts.agitation_before < jolts.agitation < 1.0
+    x = moving(arm, HIGH, (0.0, 0.0, 2.9))
+    torque = holding(arm, HIGH)
+    stops.forget()
+    calm = stops.after_torque(x, torque, 1.0)
+    for sign in (1.0, -1.0) * 20:
+        stops.note(torque + sign)
+    agitated = stops.after_torque(x, torque, 1.0)
+    assert calm.safe
+    assert agitated.excess > calm.excess
+    stops.forget()
+
+
+def test_a_point_within_its_margin_has_to_leave(arm: Robot, stops: Stops) -> None:
+    def resting(height: float) -> FloatArray:
+        def above(q: float) -> float:
+            return clearance(arm, moving(arm, np.array([1.0, q, -0.7]), (0.0, 0.0, 0.0))) - height
+
+        return moving(arm, np.array([1.0, brentq(above, 0.1, 0.6), -0.7]), (0.0, 0.0, 0.0))
+
+    stops.forget()
+    assert stops.too_near(resting(0.001))
+    assert not stops.too_near(resting(0.005))
 
 
 def test_the_brake_takes_over_gradually(arm: Robot, stops: Stops) -> None:
@@ -218,7 +250,7 @@ def test_the_certificate_sees_what_comes_after_the_torque(arm: Robot, stops: Sto
 def test_a_roll_out_follows_the_integrator_and_the_given_torque(arm: Robot, stops: Stops) -> None:
     x, torque = moving(arm, HIGH, (0.3, 0.2, -0.2)), np.array([1.0, 3.0, 0.5])
     stop = stops.after_torque(x, torque, 1.0)
-    expected = arm_chain(arm).step(x, torque, PERIOD, scheme="radau", substeps=2)
+    expected = arm_chain(arm).step(x, torque, PERIOD, scheme="radau", substeps=1)
     assert np.array_equal(stop.u[0], torque)
     np.testing.assert_allclose(stop.x[1], expected, atol=1e-6)
     limits = arm.torque_limits

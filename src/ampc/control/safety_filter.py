@@ -24,6 +24,8 @@ from ampc.solvers.stop_rollout import Stop
 from ampc.tasks.obstacles import among
 from ampc.tasks.task import Task
 
+LEAVING = 0.1
+"""Factor on the weight of what is proposed while a point has to leave an obstacle."""
 SAME_TORQUE = 1e-9
 """Difference of two torques that is none [N m]."""
 
@@ -118,6 +120,7 @@ class SafetyFilter:
             step = self._decide(estimate, proposed, fault)
         step = replace(step, seconds=time.perf_counter() - began)
         self._applied = step.applied
+        self._stops.note(step.applied)
         self._note(step, fault)
         return step.applied.copy()
 
@@ -163,7 +166,7 @@ class SafetyFilter:
         budget = np.inf if self.settings.deadline is None else self.settings.deadline
         elapsed = self.control_period
         if not self._goes_on:
-            self._begin_from_braking(x, scale)
+            self._begin_from_stop(x, scale)
             elapsed = 0.0
         plan = self._solver.step(query, elapsed=elapsed, iterations=self.settings.iterations, budget=budget)
         seconds, tried = plan.seconds, []
@@ -171,24 +174,27 @@ class SafetyFilter:
             if not plan.usable:
                 break
             stop = self._stops.after_plan(x, plan.u, scale)
-            option = _Option.of(stop, StoppingPlan(self._problem.steps, plan.u))
+            option = self._option(stop, StoppingPlan(self._problem.steps, plan.u))
             if stop.safe or not self.settings.backup:
                 self._goes_on = True
                 return self._take(option, x, proposed, "modified", seconds)
             tried.append(option)
             if left and time.perf_counter() - began < budget:
+                # What was proposed leads nowhere: near the torque that acts there are no jolts.
+                query = replace(query, proposed=self._applied)
                 plan = self._solver.step(query, elapsed=0.0, budget=budget)
                 seconds += plan.seconds
-        self._goes_on = plan.usable
+        self._goes_on = False
         reason = plan.reason or "no plan was certified"
         return replace(self._back_up(x, scale, proposed, tried, reason), solve_seconds=seconds)
 
-    def _begin_from_braking(self, x: FloatArray, scale: float) -> None:
+    def _begin_from_stop(self, x: FloatArray, scale: float) -> None:
         """Give the optimisation a stop to begin with: the proposed torque may lead anywhere."""
-        stop, N = self._stops.at_once(x, scale, whole=True), self._problem.horizon
         self._solver.reset()
-        if np.isfinite(stop.excess) and len(stop.u) >= N:
-            self._solver.take_up(stop.x[: N + 1], stop.u[:N])
+        torques = self._stops.torques_of_stop(self._plan, x, scale)
+        rollout = None if torques is None else self._solver.rollout(x, torques, scale)
+        if rollout is not None and torques is not None and rollout.finished:
+            self._solver.take_up(rollout.x, torques)
 
     def _back_up(
         self, x: FloatArray, scale: float, proposed: FloatArray, tried: list["_Option"], reason: str
@@ -196,9 +202,9 @@ class SafetyFilter:
         """Follow a certified stop or, if there is none, the one that exceeds the limits least."""
         options: list[_Option] = []
         if self._plan is not None and not self._plan.over:
-            options.append(_Option.of(self._stops.after_rest_of(self._plan, x, scale), self._plan))
+            options.append(self._option(self._stops.after_rest_of(self._plan, x, scale), self._plan))
         if not options or options[0].excess > 0.0:
-            options.append(_Option.of(self._stops.at_once(x, scale), None, braking=True))
+            options.append(self._option(self._stops.at_once(x, scale), None, braking=True))
         best = min([*options, *tried], key=lambda option: option.excess)
         if best.excess <= 0.0 and np.isfinite(proposed).all():
             between = self._search(x, scale, best.torque, proposed)
@@ -217,7 +223,7 @@ class SafetyFilter:
             share = 0.5 * (low + high)
             stop = self._stops.after_torque(x, safe + share * (proposed - safe), scale)
             if stop.safe:
-                low, found = share, _Option.of(stop, None)
+                low, found = share, self._option(stop, None)
             else:
                 high = share
         return found
@@ -235,6 +241,10 @@ class SafetyFilter:
         excess = max(option.excess, option.beyond)
         return FilterStep(decision, proposed, option.torque, -excess, max(0.0, excess), 0.0, seconds)
 
+    def _option(self, stop: Stop, plan: StoppingPlan | None, *, braking: bool = False) -> "_Option":
+        torque, offset = stop.u[0].copy(), stop.offset.copy()
+        return _Option(stop.excess, stop.beyond, torque, offset, plan, braking)
+
     def _query(self, x: FloatArray, scale: float, proposed: FloatArray) -> Query:
         n = self._robot.n_joints
         reference = self.reference
@@ -247,7 +257,7 @@ class SafetyFilter:
             u_ref=self._gravity(x),
             stiffness_scale=scale,
             proposed=proposed,
-            proposed_weight=self.settings.proposed_weight,
+            proposed_weight=self.settings.proposed_weight * (LEAVING if self._stops.too_near(x) else 1.0),
         )
 
     def _gravity(self, x: FloatArray) -> FloatArray:
@@ -291,7 +301,3 @@ class _Option:
     plan: StoppingPlan | None
     """What it begins with; None for the brake, or a torque before it."""
     braking: bool = False
-
-    @classmethod
-    def of(cls, stop: Stop, plan: StoppingPlan | None, braking: bool = False) -> "_Option":
-        return cls(stop.excess, stop.beyond, stop.u[0].copy(), stop.offset.copy(), plan, braking)

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
+
 from ampc.control.estimator import EstimatorSettings
 from ampc.errors import SettingsError
 from ampc.solvers.nonlinear_mpc_settings import CostWeights, GridSettings, NonlinearMPCSettings, Penalty
@@ -12,7 +14,7 @@ from ampc.solvers.nonlinear_mpc_settings import CostWeights, GridSettings, Nonli
 def filter_problem() -> NonlinearMPCSettings:
     """The problem that finds the nearest torque from which a stop is possible."""
     return NonlinearMPCSettings(
-        grid=GridSettings((8, 17), (0.004, 0.014), (2, 4), "radau"),
+        grid=GridSettings((6, 12), (0.004, 0.018), (1, 1), "radau"),
         stage=CostWeights((0.0,), (0.0,), (0.01,), (0.01,), end_effector=0.0),
         terminal=CostWeights((0.0,), (0.0,), (30.0,), (0.3,), end_effector=0.0),
         torque=(1.0,),
@@ -31,9 +33,19 @@ def filter_problem() -> NonlinearMPCSettings:
 class CertificateSettings:
     """What a roll-out has to satisfy so that its first torque may be applied."""
 
-    margins: tuple[float, ...] = (0.01, 0.008)
+    margins: tuple[float, ...] = (0.004, 0.004)
     """Distances that the robot's obstacle points keep from obstacles, the end effector first [m]; the last
-    entry holds for all further points. They stand for what estimate and model get wrong."""
+    entry holds for all further points. They stand for what estimate and model get wrong of a calm arm."""
+    agitated: tuple[float, ...] = (0.016, 0.012)
+    """The same for an arm whose torques have jumped lately, see `agitation`."""
+    agitation: float = 3.0
+    """Sum of unpredicted speeds, as it fades, from which on the agitated margins hold [rad/s]; in between
+    they grow with its square."""
+    memory: float = 0.2
+    """Time constant with which that sum fades [s]."""
+    jolt: tuple[float, ...] = (0.0, 0.1, 0.25)
+    """Speed that a motor may have beyond the predicted one, per change of its torque in this control period
+    and the one before [rad/s/(N m)]; the last entry holds for all further motors."""
     growth: tuple[float, ...] = (0.1, 0.1)
     """By which the margins grow with the way that the points go from now on [m/m]: predictions err the more
     the more moves. One for each point, as above."""
@@ -43,9 +55,10 @@ class CertificateSettings:
     """By how much they grow at most [m]."""
     speed_factor: float = 0.97
     """Share of the robot's speed limits that motors may use."""
-    brake_speed_factor: float = 1.2
+    brake_speed_factor: float = 2.5
     """Factor on that share where the brake acts: hard braking jolts the light piece of a flexible link next
-    to its motor for a few ms."""
+    to its motor for a few ms. It is large since another plan is found before the brake has to act, as a rule:
+    with a small one fewer stops are certified, and joints end up faster."""
     kept: float = 0.5
     """Share of all margins that a stop has to keep which was certified before: the rest is for what
     predictions get wrong from one step to the next."""
@@ -63,13 +76,18 @@ class CertificateSettings:
         """Refuse what is no margin, share or speed."""
         if not self.margins or not all(math.isfinite(margin) for margin in self.margins):
             raise SettingsError(f"certificate.margins has to hold finite lengths in m, not {self.margins}")
-        for value in (*self.growth, self.free_way, self.largest_growth):
-            if not (self.growth and 0.0 <= value < math.inf):
-                raise SettingsError(
-                    "certificate.growth, free_way and largest_growth have to be 0 or more, not "
-                    f"{self.growth}, {self.free_way} and {self.largest_growth}"
-                )
-        for name in ("speed_factor", "brake_speed_factor", "kept", "rest_speed"):
+        if len(self.agitated) != len(self.margins) or not (
+            np.isfinite(self.agitated).all() and np.greater_equal(self.agitated, self.margins).all()
+        ):
+            raise SettingsError(
+                "certificate.agitated needs a length for each of certificate.margins, none smaller, not "
+                f"{self.agitated}"
+            )
+        for name in ("growth", "jolt", "free_way", "largest_growth"):
+            values = np.atleast_1d(getattr(self, name))
+            if not (len(values) and np.isfinite(values).all() and (values >= 0.0).all()):
+                raise SettingsError(f"certificate.{name} has to be 0 or more, not {getattr(self, name)}")
+        for name in ("speed_factor", "brake_speed_factor", "kept", "rest_speed", "agitation", "memory"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise SettingsError(f"certificate.{name} has to be positive, not {getattr(self, name)}")
 
@@ -110,7 +128,7 @@ class SafetyFilterSettings:
     """What is safe."""
     estimator: EstimatorSettings = field(default_factory=EstimatorSettings)
     """The state estimator."""
-    proposed_weight: float = 0.2
+    proposed_weight: float = 2.0
     """Weight of the first torque's deviation from the proposed one [1/(N m)^2]."""
     iterations: int = 1
     """Iterations of the optimisation."""
