@@ -29,7 +29,8 @@ def test_every_part_has_its_loops_and_no_task_that_anything_was_tuned_on() -> No
         attacks = [
             c for name, c in cells.items() if name.startswith(f"hostile | {plant} | near-wall | random")
         ]
-        assert sum(c.tasks.count for c in attacks if isinstance(c, SafetyTrial)) == 300
+        expected = safety.ATTACKS[plant]
+        assert sum(c.tasks.count for c in attacks if isinstance(c, SafetyTrial)) == expected
 
 
 def test_findings_are_a_function_of_the_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
