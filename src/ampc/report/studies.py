@@ -100,10 +100,11 @@ def _draw(axis: Axes, panel: Panel, colors: Mapping[str, str]) -> dict[str, Any]
         axis.xaxis.set_major_locator(FixedLocator([float(place) for place in places]))
         axis.xaxis.set_minor_locator(NullLocator())
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    for name, level in panel.marks.items():
+    for level in dict.fromkeys(panel.marks.values()):
+        names = ", ".join(name for name, own in panel.marks.items() if own == level)
         axis.axhline(level, color=BAD, linewidth=0.9, linestyle=(0, (4, 2)))
         axis.annotate(
-            name, (0.0, level), xycoords=("axes fraction", "data"), xytext=(3, 3),
+            names, (0.0, level), xycoords=("axes fraction", "data"), xytext=(3, 3),
             textcoords="offset points", color=MUTED, fontsize=7.5,
         )  # fmt: skip
     return handles
