@@ -43,10 +43,7 @@ class SafetyFilter:
     """
 
     def __init__(
-        self,
-        controller: Controller,
-        robot: Robot,
-        settings: SafetyFilterSettings | None = None,
+        self, controller: Controller, robot: Robot, settings: SafetyFilterSettings | None = None
     ) -> None:
         """Put a filter around a controller.
 
@@ -192,8 +189,7 @@ class SafetyFilter:
         """Give the optimisation a stop to begin with: the proposed torque may lead anywhere."""
         self._solver.reset()
         torques = self._stops.torques_of_stop(self._plan, x, scale)
-        rollout = None if torques is None else self._solver.rollout(x, torques, scale)
-        if rollout is not None and torques is not None and rollout.finished:
+        if torques is not None and (rollout := self._solver.rollout(x, torques, scale)).finished:
             self._solver.take_up(rollout.x, torques)
 
     def _back_up(
