@@ -52,3 +52,19 @@ def test_margins_are_those_that_were_measured() -> None:
 def test_settings_that_measure_nothing_are_refused() -> None:
     with pytest.raises(SettingsError, match="horizon"):
         PredictionErrorSettings(horizon=0.0)
+
+
+def test_margins_above_the_agitated_ones_raise_them() -> None:
+    error = PredictionError(
+        times=np.zeros(1),
+        shortfall=np.zeros((1, 2)),
+        margins=np.array([0.02, 0.003]),
+        growth=np.zeros(2),
+        excess_speed=0.03,
+        free_way=0.02,
+        predictions=5,
+    )
+    base = CertificateSettings(margins=(0.004,), agitated=(0.01,))
+    found = error.certificate(base)
+    assert found.margins == (0.02, 0.003)
+    assert found.agitated == (0.02, 0.01)

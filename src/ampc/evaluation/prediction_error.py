@@ -70,11 +70,14 @@ class PredictionError:
     """Number of predictions."""
 
     def certificate(self, base: CertificateSettings) -> CertificateSettings:
-        """Settings whose margins and speed limits cover the errors."""
+        """Settings whose margins and speed limits cover the errors; agitated margins are not below them."""
         share = max(0.0, 1.0 - max(0.0, self.excess_speed))
+        margins: list[float] = np.round(self.margins, 4).tolist()
+        agitated = [base.agitated[min(i, len(base.agitated) - 1)] for i in range(len(margins))]
         return replace(
             base,
-            margins=tuple(np.round(self.margins, 4).tolist()),
+            margins=tuple(margins),
+            agitated=tuple(map(max, agitated, margins)),
             growth=tuple(np.round(self.growth, 4).tolist()),
             free_way=self.free_way,
             speed_factor=round(share, 3),
