@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import math
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def make_sac(
         train_freq=1,
         gradient_steps=max(1, round(settings.updates_per_action * env.num_envs)),
         ent_coef=settings.entropy if settings.entropy == "auto" else float(settings.entropy),
-        target_entropy=settings.entropy_target * env.action_space.shape[0],
+        target_entropy=settings.entropy_target * math.prod(env.action_space.shape or ()),
         replay_buffer_class=memory,
         replay_buffer_kwargs={"mirror": env.mirror if settings.mirror else None},
         policy_kwargs=_network(shape),
