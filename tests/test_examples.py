@@ -59,7 +59,7 @@ def test_the_policies_in_the_repository_reach_their_goals() -> None:
     _assert_arrives(rigid, rigid_controller, task)
     for policy in ("policy", "policy/policy.onnx"):
         flexible, controller = FlexibleSetup(
-            kind="policy", policy=RESULTS / "flexible/distill" / policy
+            kind="policy", policy=RESULTS / "flexible/distillation" / policy
         ).build()
         (task,) = FlexibleTasks("near-wall", 1700, 0, 1).sample(flexible.robot)
         _assert_arrives(flexible, controller, task)

@@ -231,11 +231,13 @@ NOTES = (
     "All controllers meet the same tasks and noise; episodes last 3 s; no filter.",
     "BC: 100 demonstrations of 2 s, 50,000 labels. DAgger: 20 demonstrations, the expert's derivative at "
     "rest on 2,000 goals, and eight rounds of episodes of 2 s that the policy drives, the first ones "
-    "together with the expert, which is asked at every fourth step; 100,000 labels in all. Both fit torques "
+    "together with the expert, which is asked at every sixth step; 100,000 labels in all. Both fit torques "
     "and the accelerations that they cause. Seeds differ in tasks of "
     "the training, weights and batches. In training the stiffness is 0.85 to 1.1 of the nominal one.",
     "Bars in the figure: 5th to 95th percentile of the tasks. Published figures are those of the end of at "
     "most 1.5 s, of end-effector samples alone.",
+    "Times are those of the trials, each beside whatever else ran: the benchmark `policy_loop.py` compares "
+    "expert and policy in one process.",
 )
 STUDY = Study(
     "distillation",
