@@ -13,7 +13,7 @@ from rich.table import Table
 from ampc.cli.simulate import finer
 from ampc.control.safety_settings import CertificateSettings, SafetyFilterSettings
 from ampc.episodes.filtered_setup import FilteredSetup, Proposer
-from ampc.episodes.flexible_setup import FlexibleSetup
+from ampc.episodes.held_setup import HeldSetup
 from ampc.episodes.setup import RobotSettings
 from ampc.errors import SettingsError
 from ampc.settings import load_settings, save_settings
@@ -168,7 +168,7 @@ def margins(options: Margins, console: Console) -> int:
 def _setup(robot: str, plant: str | None, policy: Path | None) -> FilteredSetup:
     model = RobotSettings(robot)
     kind: Literal["policy", "nmpc"] = "policy" if policy is not None else "nmpc"
-    loop = FlexibleSetup(model, RobotSettings(plant or finer(robot)), kind=kind, policy=policy)
+    loop = HeldSetup(model, RobotSettings(plant or finer(robot)), kind=kind, policy=policy)
     return FilteredSetup(loop, filter_robot=model)
 
 
