@@ -1,5 +1,6 @@
 """Loops with a safety filter on tasks, as a cell: what `FlexibleTrial` measures, and what the filter did."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -77,10 +78,14 @@ def _history(controller: Controller) -> Sequence[FilterStep]:
 
 
 def summarise_filter(history: Sequence[FilterStep]) -> dict[str, Any]:
-    """Steps of an episode by decision, mean change where a torque was changed [N m], and largest slack."""
+    """Steps of an episode by decision, mean change where a torque was changed [N m], and largest slack.
+
+    The slack is None where a roll-out has left all numbers behind.
+    """
     count = Counter(step.decision for step in history)
     found: dict[str, Any] = {f"{name} steps": count[name] for name in get_args(Decision)}
     changes = [step.change for step in history if step.decision == "modified"]
     found["mean change"] = float(np.mean(changes)) if changes else 0.0
-    found["largest slack"] = float(max((step.slack for step in history), default=0.0))
+    slack = float(max((step.slack for step in history), default=0.0))
+    found["largest slack"] = slack if math.isfinite(slack) else None
     return found
