@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ampc.control.filter_step import FilterStep
 from ampc.experiments.cell import Store
 from ampc.experiments.flexible import safety
 from ampc.experiments.flexible.protocol import EVALUATION_SEED
-from ampc.experiments.flexible.safety_trial import SafetyTrial
+from ampc.experiments.flexible.safety_trial import SafetyTrial, summarise_filter
 from ampc.experiments.flexible.trial import TRACES
 
 EPISODE: dict[str, Any] = {
@@ -52,3 +53,11 @@ def test_findings_are_a_function_of_the_cells(tmp_path: Path, monkeypatch: pytes
     for rows in found.tables.values():
         assert len({tuple(each) for each in rows}) == 1
     assert found.figures["policies"].startswith(b"\x89PNG")
+
+
+def test_an_endless_slack_is_no_number() -> None:
+    torque = np.zeros(3)
+    steps = [FilterStep("uncertified", torque, torque, -slack, slack, 1e-3) for slack in (2.0, np.inf)]
+    assert summarise_filter(steps[:1])["largest slack"] == 2.0
+    assert summarise_filter(steps)["largest slack"] is None
+    assert summarise_filter(steps)["uncertified steps"] == 2
