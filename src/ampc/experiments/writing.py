@@ -8,6 +8,7 @@ from pathlib import Path
 from ampc.episodes.files import write_json
 from ampc.evaluation.summary import to_plain
 from ampc.experiments.cell import Cell, Store, describe
+from ampc.experiments.sharing import share
 from ampc.experiments.study import Findings, Row, Study, Value
 from ampc.provenance import provenance
 
@@ -25,14 +26,8 @@ def write_study(
     for name, film in findings.films.items():
         (folder / f"{name}.mp4").write_bytes(film)
     origin = provenance()
-    content = {
-        "provenance": origin,
-        "study": study.name,
-        "question": study.question,
-        "quick": quick,
-        "notes": list(findings.notes),
-        "tables": tables,
-        "cells": {
+    records, parts = share(
+        {
             name: {
                 "key": cell.key,
                 "commit": store.commit(cell),
@@ -40,7 +35,17 @@ def write_study(
                 "settings": describe(cell),
             }
             for name, cell in cells.items()
-        },
+        }
+    )
+    content = {
+        "provenance": origin,
+        "study": study.name,
+        "question": study.question,
+        "quick": quick,
+        "notes": list(findings.notes),
+        "tables": tables,
+        "cells": records,
+        "shared": parts,
     }
     write_json(folder / "study.json", content)
     lines = [f"# {study.title}", "", study.question, ""]
