@@ -20,9 +20,9 @@ from ampc.experiments.flexible.trial import Contestant, FlexibleTasks, FlexibleT
 from ampc.experiments.study import Findings, Row, Study, Value
 from ampc.report.studies import Panel, Point, draw_panels
 
-SEEDS = (0,)
+SEEDS = (0, 1, 2)
 """Of the policies."""
-TASKS = 20
+TASKS = 50
 FIRST_TASK = 2000
 """Tasks that no other study has."""
 CONDITIONS: dict[str, dict[str, float]] = {
@@ -92,7 +92,7 @@ def _point(values: np.ndarray) -> Point:
 
 
 NOTES = (
-    "Controllers and policies are those of the study `distillation`, one of each kind; they are told the "
+    "Controllers and policies are those of the study `distillation`, three seeds of each; they are told the "
     "nominal plant with the published noise in every case, and their estimator adapts the stiffness. "
     "Policies have learned on 0.85 to 1.1 of the nominal stiffness, without payload and with the published "
     "noise. Bars: 5th to 95th percentile of the tasks, and of the steps.",
