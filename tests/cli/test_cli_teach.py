@@ -66,6 +66,51 @@ def test_the_policy_of_an_agent_is_simulated_as_it_learned(tmp_path: Path) -> No
     assert main(words) == 0
 
 
+def test_a_policy_is_taught_among_walls_behind_the_filter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arm, out = tmp_path / "arm.toml", tmp_path / "out"
+    arm.write_text("n_seg = 1\n")
+    small = ["--duration", "0.06", "--dagger.labels", "130", "--dagger.goals", "2", "--dagger.rounds", "1"]
+    small += ["--dagger.demonstration-share", "0.5", "--dagger.epochs", "1", "--training.epochs", "1"]
+    words = ["train", "--algorithm", "dagger", str(arm), "--out", str(out), "--workers", "1", *small]
+    walled = [*words, "--walls.distance", "0.05", "0.3"]
+    assert main([*walled, "--filtered"]) == 0
+    assert OnnxPolicy(out / "policy.onnx").spec.inputs == flexible_inputs(directions=True)
+    options = read_json(out / "lesson.json")["options"]
+    assert options["walls"]["distance"] == [0.05, 0.3]
+    assert options["filtered"] is True
+    # Other settings are refused, and what is in the folder is still described.
+    for others, difference in ((walled, "setup.filter"), (words, "tasks.walls")):
+        assert main(others) == 2
+        assert difference in capsys.readouterr().err
+        assert read_json(out / "lesson.json")["options"] == options
+    assert main(["simulate", str(arm), "--policy", str(out), "--duration", "0.35"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "robot", "words", "reason"),
+    [
+        ("bc", "flexible-arm", ["--filtered"], "--filtered is for dagger"),
+        ("dagger", "rigid-arm", ["--filtered"], "arms with flexible links"),
+        ("bc", "rigid-arm", ["--walls.distance", "0.1", "0.2"], "arms with flexible links"),
+        ("bc", "flexible-arm", ["--walls.direction", "0", "1"], "--walls.distance says how near"),
+    ],
+)
+def test_walls_and_filter_are_refused_where_they_mean_nothing(
+    algorithm: str,
+    robot: str,
+    words: list[str],
+    reason: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    assert main(["train", "--algorithm", algorithm, robot, "--out", str(out), *words]) == 2
+    assert reason in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()
+
+
 def test_unknown_and_missing_algorithms_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--algorithm", "trpo", "rigid-arm", "--out", str(tmp_path)]) == 2
     assert main(["train", "rigid-arm", "--out", str(tmp_path)]) == 2

@@ -33,7 +33,7 @@ from ampc.cli.safety import Certify, Margins, certify, margins
 from ampc.cli.simulate import simulate
 from ampc.cli.teach import is_lesson, teach
 from ampc.errors import AmpcError
-from ampc.experiments import PRESETS, preset
+from ampc.experiments import preset
 from ampc.runs import Run, RunSettings
 from ampc.settings import from_dict, read_settings_file, to_dict
 
@@ -108,7 +108,7 @@ def _parse(verb: str, arguments: list[str]) -> Any:
 def _parse_beginning(kind: type[Beginning], program: str, arguments: list[str]) -> Beginning:
     """Options of a verb that begins a run: --preset and --settings set the defaults of the others."""
     parser = argparse.ArgumentParser(prog=program, add_help=False, allow_abbrev=False)
-    parser.add_argument("--preset", choices=list(PRESETS))
+    parser.add_argument("--preset")
     parser.add_argument("--settings", type=Path)
     known, rest = parser.parse_known_args(arguments)
     settings = preset(known.preset) if known.preset else RunSettings()

@@ -1,7 +1,7 @@
 """``ampc train --algorithm NAME ROBOT --out FOLDER``: one policy by any algorithm, on any arm."""
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -11,7 +11,8 @@ from rich.console import Console
 
 from ampc.cli.distill_flexible import is_flexible
 from ampc.cli.simulate import finer
-from ampc.episodes.files import write_json
+from ampc.cli.walls import DrawnWalls
+from ampc.episodes.files import read_json, write_json
 from ampc.episodes.setup import EpisodeSetup, RobotSettings
 from ampc.errors import SettingsError
 from ampc.learning.algorithms import algorithm_names, algorithm_of
@@ -50,6 +51,11 @@ class Teach(Generic[Own]):
     """Length of the episodes [s]; None for 3, or 2 with flexible links."""
     workers: int | None = None
     """Processes in which the expert demonstrates; None for one a core."""
+    walls: DrawnWalls = field(default_factory=DrawnWalls)
+    """Walls of the tasks, of arms with flexible links; the policy sees on which side they stand."""
+    filtered: bool = False
+    """Put the safety filter between an arm with flexible links and who drives it while dagger teaches.
+    Agents have --experience.filtered."""
 
 
 def is_lesson(arguments: list[str]) -> bool:
@@ -77,12 +83,19 @@ def teach(arguments: list[str], console: Console) -> int:
         description=f"{name}: {algorithm.summary}.",
         default=Teach(tyro.MISSING, tyro.MISSING, own),
     )
-    lesson = _lesson(options)
+    lesson = _lesson(options, name)
     folder: Path = options.out
     folder.mkdir(parents=True, exist_ok=True)
     asked = to_dict(replace(options, own=None)) | {"own": to_dict(options.own)}
-    write_json(folder / LESSON_FILE, {"algorithm": name, "options": asked, "provenance": provenance()})
-    policy = algorithm.learn(lesson, options.own, folder, console)
+    record = folder / LESSON_FILE
+    before = read_json(record) if record.exists() else None
+    write_json(record, {"algorithm": name, "options": asked, "provenance": provenance()})
+    try:
+        policy = algorithm.learn(lesson, options.own, folder, console)
+    except SettingsError:  # refused: what is in the folder is still that of the old settings
+        if before is not None:
+            write_json(record, before)
+        raise
     from ampc.export.onnx import export_onnx
 
     path = folder / "policy.onnx"
@@ -120,8 +133,12 @@ def _defaults(name: str, flexible: bool) -> Any:
     return kind()
 
 
-def _lesson(options: Teach[Any]) -> Any:
-    """What is to be learned."""
+def _lesson(options: Teach[Any], algorithm: str) -> Any:
+    """What is to be learned.
+
+    Raises:
+        SettingsError: Options that do not go together.
+    """
     from ampc.episodes.collection_settings import CollectionSettings
     from ampc.learning.dagger import Teaching
     from ampc.learning.lesson import Lesson
@@ -129,17 +146,29 @@ def _lesson(options: Teach[Any]) -> Any:
 
     if options.duration is not None and not 0.0 < options.duration < np.inf:
         raise SettingsError(f"duration is {options.duration}; it must be a positive time in seconds")
+    if options.filtered and algorithm != "dagger":
+        raise SettingsError(
+            f"--filtered is for dagger, in which the policy drives while it is taught, not for {algorithm}"
+        )
     if is_flexible([options.robot]):
         from ampc.control.nonlinear_mpc_settings import preset
         from ampc.episodes.flexible_setup import FlexibleSetup
-        from ampc.experiments.flexible.policies import DURATION, teaching
+        from ampc.experiments.flexible.policies import DURATION, TRAINING_TASKS, teaching
+        from ampc.experiments.flexible.taught import guarded
 
         robots = RobotSettings(options.robot), RobotSettings(finer(options.robot))
         setup = FlexibleSetup(*robots, nmpc=preset("tuned"))
+        if options.filtered:
+            setup = guarded(setup)
         given = teaching(options.seed, setup, options.duration or DURATION)
         collection = replace(given.collection, workers=options.workers)
-        lessons = replace(given, collection=collection)
+        tasks = replace(TRAINING_TASKS, walls=options.walls.settings)
+        lessons = replace(given, collection=collection, tasks=tasks)
     else:
+        if options.filtered or options.walls != DrawnWalls():
+            raise SettingsError(
+                f"--walls and --filtered are for arms with flexible links; {options.robot} is none"
+            )
         collection = CollectionSettings(
             seed=FIRST_SEED + options.seed, max_duration=options.duration or 3.0, workers=options.workers
         )

@@ -1,7 +1,8 @@
 """Run settings by name: a first look, and the specification's protocol in full."""
 
 import dataclasses
-from typing import Literal
+from difflib import get_close_matches
+from typing import Literal, cast
 
 from ampc.episodes.collection import CollectionSettings
 from ampc.errors import SettingsError
@@ -37,6 +38,17 @@ def preset(name: str) -> RunSettings:
     Raises:
         SettingsError: If there are none.
     """
+    return PRESETS[require_preset(name)]
+
+
+def require_preset(name: str) -> PresetName:
+    """A name, if it is that of a preset.
+
+    Raises:
+        SettingsError: If it is not; the message says which was meant.
+    """
     if name not in PRESETS:
-        raise SettingsError(f"unknown preset {name!r}; choose one of {', '.join(PRESETS)}")
-    return PRESETS[name]
+        near = get_close_matches(name, PRESETS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(PRESETS)}"
+        raise SettingsError(f"unknown preset {name!r}; {hint}")
+    return cast(PresetName, name)

@@ -21,6 +21,7 @@ from ampc.learning.dagger import Teaching
 from ampc.policies.settings import NetworkSettings, flexible_inputs
 from ampc.policies.spec import InputSettings, PolicySpec
 from ampc.tasks import Task
+from ampc.tasks.flexible import FlexibleTaskSettings
 
 if TYPE_CHECKING:
     from ampc.environments.loops import ManyLoops
@@ -54,11 +55,15 @@ class Lesson:
         return round(self.teaching.collection.max_duration / self.control_period)
 
     def specification(self, network: NetworkSettings | None = None) -> PolicySpec:
-        """The policy to make: what it sees is the same for all algorithms, the network is theirs."""
-        setup, model = self._setup, self._setup.build_model()
+        """The policy to make: what it sees is the same for all algorithms, the network is theirs.
+
+        Where walls are drawn for each task, it sees on which side they stand.
+        """
+        setup, model, tasks = self._setup, self._setup.build_model(), self.teaching.tasks
         if isinstance(setup, FlexibleSetup):
+            walled = isinstance(tasks, FlexibleTaskSettings) and tasks.walls is not None
             limits = np.abs(model.torque_limits).max(axis=1)
-            law, inputs = "gravity-compensation", flexible_inputs()
+            law, inputs = "gravity-compensation", flexible_inputs(directions=walled)
         else:
             limits = np.full(model.n_actuated, setup.controller.command_limit)
             law, inputs = setup.controller.torque_law, InputSettings(history=1)
