@@ -88,3 +88,21 @@ def test_slow_policies_are_refused_by_loops_that_would_not_hold_them(folder_of):
         odd.build()
     with pytest.raises(SettingsError, match="needs the path"):
         replace(odd, policy=None).build()
+
+
+@pytest.mark.parametrize(("period", "sent_elsewhere"), [(0.02, False), (0.004, True)])
+def test_an_arm_is_not_sent_another_way_by_commands_that_are_held(folder_of, period, sent_elsewhere):
+    folder = folder_of(period)
+    policy = Policy.load(folder, ARMS[0].load())
+    with torch.no_grad():  # it holds the arm where it is
+        for weights in policy.network.parameters():
+            weights.zero_()
+    policy.save(folder)
+    plant, controller = HeldSetup(*ARMS, kind="policy", policy=folder).build()
+    task = FlexibleTaskSampler(plant.robot).sample(1, "random", 1000)[0]
+    controller.reset(task)
+    measurement, references = plant.reset(task), []
+    for _ in range(300):
+        measurement = plant.step(controller.act(measurement))
+        references.append(controller.reference)
+    assert any(each is not references[0] for each in references) == sent_elsewhere

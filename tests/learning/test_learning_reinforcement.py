@@ -128,7 +128,7 @@ class TestAgents:
         from ampc.learning.reinforcement.driving import Course
         from ampc.learning.reinforcement.statistics import normalise_by
 
-        course = Course(lesson, EXPERIENCE)
+        course = Course(lesson, EXPERIENCE, discount=0.98)
         shape = NetworkShape(128, 2)
         if name == "sac":
             agent = make_sac(course.env, SACSettings(), shape, 0)

@@ -1,5 +1,6 @@
 """Notices an arm that has come to rest away from its goal."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,10 @@ class StuckSettings:
     """and has not moved further than this [m]"""
     time: float = 0.4
     """for this long [s]."""
+
+
+NEVER_STUCK = StuckSettings(distance=math.inf)
+"""No arm ever counts as stuck: the way that was chosen at the start remains."""
 
 
 class StuckDetector:

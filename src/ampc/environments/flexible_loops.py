@@ -1,6 +1,7 @@
 """Many arms with flexible links, each with estimator, way to the goal and safe stops of deployed policies."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ampc.control.flexible_arm_controller import FlexibleArmController
 from ampc.control.safety_filter import SafetyFilter
 from ampc.control.safety_settings import SafetyFilterSettings
 from ampc.control.situation import Situation
+from ampc.control.stuck import NEVER_STUCK
 from ampc.environments.loops import Views
 from ampc.environments.score import TrueMotion
 from ampc.episodes.flexible_setup import FlexibleSetup
@@ -85,7 +87,8 @@ class FlexibleLoops:
         self.count, self.control_period = count, setup.plant.control_period
         self.robot, model = setup.build_robot(), setup.build_model()
         self._arms = ManyArms(self.robot, count, setup.plant, threads)
-        guidance = setup.nmpc.guidance
+        # What an agent sees must follow from what it does: a way that changes on its own is no part of that.
+        guidance = replace(setup.nmpc.guidance, stuck=NEVER_STUCK)
         self._controllers = [
             SplitController("agent", model, guidance, self.control_period) for _ in range(count)
         ]

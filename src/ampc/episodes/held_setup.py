@@ -5,6 +5,8 @@ from typing import cast
 
 from ampc.arrays import FloatArray
 from ampc.control.feedback import Reference
+from ampc.control.policy_controller import PolicyController, SituatedLaw
+from ampc.control.stuck import NEVER_STUCK
 from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.errors import SettingsError
 from ampc.policies.loading import RuntimePolicy, load_policy
@@ -47,8 +49,15 @@ class HeldSetup(FlexibleSetup):
 
     Sensors are read and the state is estimated at the plant's; in between its decisions a policy's command
     stands. One that learned with held commands drives badly if it is asked more often: it answers the noise
-    of every estimate.
+    of every estimate. Nor is an arm sent another way while such a policy drives it: it has learned to go the
+    way that was chosen at the start.
     """
+
+    def _drive(self, model: Robot, law: SituatedLaw) -> PolicyController:
+        if not isinstance(law, HeldLaw):
+            return super()._drive(model, law)
+        steadfast = replace(self, nmpc=replace(self.nmpc, stuck=NEVER_STUCK))
+        return super(HeldSetup, steadfast)._drive(model, law)
 
     def _load_policy(self, model: Robot) -> RuntimePolicy:
         if self.policy is None:

@@ -34,7 +34,7 @@ def learn(lesson: Lesson, settings: Settings, folder: Path, console: Console | N
     from ampc.learning.reinforcement.agents import begin_with, fingerprint, make_ppo
     from ampc.learning.reinforcement.driving import Course
 
-    course = Course(lesson, settings.experience)
+    course = Course(lesson, settings.experience, settings.ppo.gamma)
     shape, taught = settings.network, None
     if settings.begin_with is not None:
         taught = Policy.load(settings.begin_with, lesson.teaching.setup.build_model())

@@ -28,14 +28,16 @@ class SACSettings:
     """Remember half of the steps as in a mirror, where the arm has that symmetry; see `MirroredBuffer`."""
     entropy: str = "auto"
     """Weight of the entropy: a number, or ``auto`` to learn it."""
-    entropy_target: float = -1.0
-    """Entropy of each action that ``auto`` is to keep: about that of a deviation of 9 % of the limit."""
+    first_entropy: float = 0.02
+    """What ``auto`` begins with: of the size of rewards, or for long the agent does nothing but explore."""
+    entropy_target: float = -2.0
+    """Entropy of each action that ``auto`` is to keep: about that of a deviation of 3 % of the limit."""
 
     def __post_init__(self) -> None:
         for name in ("buffer_size", "batch_size"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"sac.{name} is {getattr(self, name)}; it must be at least 1")
-        _require_rates(self, "sac", ("learning_rate", "updates_per_action", "tau"))
+        _require_rates(self, "sac", ("learning_rate", "updates_per_action", "tau", "first_entropy"))
         if self.entropy != "auto" and not _is_number(self.entropy):
             raise SettingsError(f"sac.entropy is {self.entropy!r}; it must be 'auto' or a number")
 

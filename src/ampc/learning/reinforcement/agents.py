@@ -74,7 +74,7 @@ def make_sac(
         gamma=settings.gamma,
         train_freq=1,
         gradient_steps=max(1, round(settings.updates_per_action * env.num_envs)),
-        ent_coef=settings.entropy if settings.entropy == "auto" else float(settings.entropy),
+        ent_coef=f"auto_{settings.first_entropy}" if settings.entropy == "auto" else float(settings.entropy),
         target_entropy=settings.entropy_target * math.prod(env.action_space.shape or ()),
         replay_buffer_class=memory,
         replay_buffer_kwargs={"mirror": env.mirror if settings.mirror else None},

@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from ampc.arrays import BoolArray, FloatArray
 from ampc.environments.loops import ManyLoops, Views
 from ampc.environments.score import Score, ScoreSettings
+from ampc.learning.reinforcement.shaping import Shaping
 from ampc.learning.reinforcement.statistics import RunningStatistics
 from ampc.policies.features import Features
 from ampc.policies.policy import Policy
@@ -30,9 +31,10 @@ class ArmsEnv(VecEnv):
     """B arms whose observations are the features that a policy computes, before it normalises them.
 
     An action is the command divided by its limit, held for some control steps; its reward is the mean of
-    ``-distance - violation_penalty * violation`` over them [m], or another. All episodes begin and end
-    together, and never terminate: their ends are truncations, as in `ampc.environments`. Together they are a
-    *round*; its number decides the tasks, so that a training can go on at the beginning of any round.
+    ``-distance - violation_penalty * violation`` over them [m], or another, and what `Shaping` adds. All
+    episodes begin and end together, and never terminate: their ends are truncations, as in
+    `ampc.environments`. Together they are a *round*; its number decides the tasks, so that a training can go
+    on at the beginning of any round.
 
     Attributes:
         round: Number of rounds begun.
@@ -45,7 +47,7 @@ class ArmsEnv(VecEnv):
         entered: Whether an obstacle has been entered in this round (B,).
         final_distance: `distance` at the end of the last round.
         violated: `entered` at the end of the last round.
-        mean_reward: Mean reward of the last round.
+        mean_reward: Mean reward of the last round, without shaping.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class ArmsEnv(VecEnv):
         score: ScoreSettings | None = None,
         reward: Reward | None = None,
         cost: Cost | None = None,
+        shaping: Shaping | None = None,
     ) -> None:
         """Wrap closed loops.
 
@@ -70,6 +73,7 @@ class ArmsEnv(VecEnv):
             score: What a violation costs.
             reward: What is rewarded, where it is not the distance.
             cost: What is paid for, where it is not the distance.
+            shaping: What is rewarded besides, on the way.
         """
         self.render_mode = None
         self.round, self.at_start = 0, False
@@ -78,6 +82,7 @@ class ArmsEnv(VecEnv):
         self.final_distance, self.violated = self.distance, self.entered
         self.mean_reward = 0.0
         self._loops, self._tasks, self._reward, self._cost = loops, tasks, reward, cost
+        self._shaping, self._potential = shaping, np.zeros(loops.count)
         self.decisions, self._held = decisions, held
         self._score = Score(loops.robot, loops.count, loops.control_period, score or ScoreSettings())
         self._all = np.arange(loops.count)
@@ -103,7 +108,10 @@ class ArmsEnv(VecEnv):
         drawn = self._tasks(range(first, first + self.num_envs))
         self.round, self.at_start, self._step = self.round + 1, True, 0
         self._goals[:] = [task.goal for task in drawn]
-        self._look(self._loops.begin(drawn))
+        views = self._loops.begin(drawn)
+        self._look(views)
+        if self._shaping is not None:
+            self._potential = self._shaping.potential(views)
         self._score.begin(self._all, drawn, self._loops.motion())
         self._total, self.entered = 0.0, np.zeros(self.num_envs, dtype=np.bool_)
         return self._seen.copy()
@@ -130,6 +138,9 @@ class ArmsEnv(VecEnv):
         if self._reward is not None:
             rewards = self._reward(before, self._actions)
         self._total += float(rewards.mean()) / self.decisions
+        if self._shaping is not None:
+            before_it, self._potential = self._potential, self._shaping.potential(views)
+            rewards += self._shaping.gained(before_it, self._potential)
         self._step += 1
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         ends = self._step == self.decisions

@@ -22,6 +22,7 @@ from ampc.learning.reinforcement.memory import MirroredBuffer
 from ampc.learning.reinforcement.rounds import Between, Part, Training, train_agent
 from ampc.learning.reinforcement.sac_settings import DrivingSettings
 from ampc.learning.reinforcement.settings import ExperienceSettings
+from ampc.learning.reinforcement.shaping import Shaping
 from ampc.policies.policy import Policy
 from ampc.settings import to_dict
 
@@ -43,12 +44,15 @@ class Course:
         control_period: Time between two decisions of the agent, and of the policy that comes of it [s].
     """
 
-    def __init__(self, lesson: Lesson, experience: ExperienceSettings, reward: Reward | None = None) -> None:
+    def __init__(
+        self, lesson: Lesson, experience: ExperienceSettings, discount: float, reward: Reward | None = None
+    ) -> None:
         """Build the arms.
 
         Args:
             lesson: The lesson.
             experience: How much the agent drives.
+            discount: The agent's, from one action to the next.
             reward: What is rewarded, where it is not the distance.
 
         Raises:
@@ -69,10 +73,15 @@ class Course:
             ScoreSettings(violation_penalty=experience.violation_penalty),
             reward,
             cost,
+            self._shaping(discount) if reward is None and cost is None else None,
         )
         judges = lesson.arms(experience.evaluation_tasks, experience.filtered)
         tasks = lesson.drawing(experience.evaluation_seed)
         self._judge = Judge(judges, self._spec, tasks, self.env.decisions, self._held, cost)
+
+    def _shaping(self, discount: float) -> Shaping | None:
+        weight = self._experience.shaping
+        return Shaping.of(self._spec, weight, discount) if weight else None
 
     def train(
         self,
@@ -190,7 +199,7 @@ def train_sac(
         prepare: Makes what is done between rounds, and what else is learned, once there is an agent.
         given: Fingerprint of the demonstrations, where there are some.
     """
-    course = Course(lesson, settings.experience, reward)
+    course = Course(lesson, settings.experience, settings.sac.gamma, reward)
     agent = make_sac(course.env, settings.sac, settings.network, lesson.seed, memory)
     between, parts = prepare(agent, course.env) if prepare else (None, {})
     return course.train(agent, name, settings, folder, console, between, parts, given=given)

@@ -24,6 +24,10 @@ class ExperienceSettings:
     violation_penalty: float = 0.0
     """Cost of every control step in which an obstacle point is inside an obstacle [m of distance, or
     thousands a second]; not of rewards that are learned."""
+    shaping: float = 3.0
+    """Reward for every radian that the motors come nearer to the joint reference [m/rad], given back where
+    they leave it: potential-based, so that the best policy remains the best, see `Shaping`; 0 for none. Of
+    the reward ``distance`` alone."""
     filtered: bool = False
     """Drive through the safety filter, while learning and where the policy is judged (flexible links only);
     the policy itself is saved without one."""
@@ -45,7 +49,7 @@ class ExperienceSettings:
         for name in ("steps", "arms", "evaluate_every", "evaluation_tasks", "threads"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"experience.{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("decision_time", "violation_penalty", "checkpoint_seconds"):
+        for name in ("decision_time", "violation_penalty", "shaping", "checkpoint_seconds"):
             value = getattr(self, name)
             if not 0.0 <= value < math.inf:
                 raise SettingsError(f"experience.{name} is {value}; it must be finite and not negative")
