@@ -10,7 +10,7 @@ from ampc.policies import NetworkSettings, PolicySpec
 from ampc.policies.policy import Policy
 from ampc.policies.settings import flexible_inputs
 from ampc.report import RenderingUnavailableError
-from ampc.robots import RobotDynamics, load_robot
+from ampc.robots import Robot, RobotDynamics, load_robot
 from ampc.robots.rest import find_rest
 
 
@@ -90,6 +90,9 @@ def test_unknown_kind_of_picture_is_refused_before_the_episode(capsys: pytest.Ca
         (["--duration", "inf"], "an episode of inf s has no end"),
         (["--task", "-1"], "counted from 0"),
         (["--plant", "flexible-arm-10"], "has a motor at every joint"),
+        (["--walls.distance", "0.1", "0.1"], "has a motor at every joint"),
+        (["--duration", "0.1"], "error: --duration 0.1: give at least 0.3 s"),
+        (["--duration", "-1"], "error: --duration -1: give at least 0.3 s"),
     ],
 )
 def test_options_that_make_no_episode_are_refused(
@@ -117,3 +120,22 @@ def test_a_policy_drives(arm: str, tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["simulate", arm, "--policy", str(tmp_path), "--duration", "0.4"]) == 0
     assert "controller               ffn" in capsys.readouterr().out
     assert main(["simulate", "flexible-arm", "--policy", str(tmp_path), "--controller", "rest"]) == 2
+
+
+def test_a_wall_of_the_tasks_own_is_obeyed_and_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn: list[Robot] = []
+
+    def render(robot: Robot, *_: object) -> None:
+        drawn.append(robot)
+        raise RenderingUnavailableError("not here")
+
+    monkeypatch.setattr("ampc.report.episode.render_robot", render)
+    walls = ["--walls.distance", "0.3", "0.3", "--walls.direction", "0", "0"]
+    short = ["--duration", "0.3", "--controller", "rest"]
+    free = ["--goal", "0.2", "-0.4", "0.5"]  # behind the robot's wall
+    assert main(["simulate", "flexible-arm", *short, *walls, *free, "--out", str(tmp_path / "a.png")]) == 0
+    assert drawn[0].obstacles[0].point[0] == pytest.approx(0.3)
+    assert main(["simulate", "flexible-arm", *short, *walls, "--goal", "0.5", "0.3", "0.5"]) == 1
+    assert "inside 'wall'" in " ".join(capsys.readouterr().out.split())

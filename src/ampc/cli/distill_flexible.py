@@ -87,6 +87,7 @@ def distill_flexible(options: DistillFlexible, console: Console) -> int:
         {EXPERT: setup, TAUGHT: replace(setup, kind="policy", policy=folder)},
         found,
         _facts(options, store.values(policy)["labels"], store.seconds(policy)),
+        walls,
     )
     table = Table(*SHOWN)
     for row in found.tables["accuracy"]:
@@ -123,12 +124,14 @@ def _claim(options: DistillFlexible, robot: str) -> int | None:
 
 
 def _facts(options: DistillFlexible, labels: int, seconds: float) -> tuple[tuple[str, str], ...]:
-    origin = provenance()
+    origin, walls = provenance(), options.walls.distance
     return (
         ("labels", f"{labels:,}"),
         ("collected and trained in", f"{seconds / 60.0:.1f} min"),
         ("preset", options.preset),
         ("network", options.architecture),
+        ("walls", "the robot's" if walls is None else f"drawn, {walls[0]:g} to {walls[1]:g} m from joint 1"),
+        ("taught behind the safety filter", "yes" if options.filtered else "no"),
         ("seed", str(options.seed)),
         ("commit", str(origin["commit"])),
         ("date", origin["date"]),

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from ampc.cli.walls import DrawnWalls
 from ampc.runs import EvaluationSettings, LearningSettings, RunSettings
 
 Robot = tyro.conf.Positional[str]
@@ -57,6 +58,8 @@ class Simulate:
     """Site or body that is the end effector; by default found by its name or at the tip."""
     policy: Path | None = None
     """A trained policy that drives instead: its .onnx file, or its folder, which then runs in C."""
+    walls: DrawnWalls = field(default_factory=DrawnWalls)
+    """Wall of the task (flexible links only)."""
     controller: Literal["nmpc", "rest"] | None = None
     """Of an arm with flexible links: nmpc, the nonlinear MPC (default), or rest, the careful rest-to-rest
     controller."""

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ampc.cli.options import Simulate
+from ampc.cli.walls import DrawnWalls
 from ampc.episodes.episode import Episode
 from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.episodes.held_setup import HeldSetup
@@ -19,8 +20,8 @@ from ampc.evaluation import measure
 from ampc.evaluation.metrics import MetricSettings, error_samples, sample_times
 from ampc.plants import PUBLISHED_NOISE
 from ampc.robots import Robot, load_robot
-from ampc.tasks import Task, TaskSampler, task_for_goal
-from ampc.tasks.flexible import FlexibleTaskSampler
+from ampc.tasks import Task, TaskSampler, among, task_for_goal
+from ampc.tasks.flexible import FlexibleTaskSampler, FlexibleTaskSettings
 
 KINDS = (".mp4", ".png", ".html")
 
@@ -33,12 +34,22 @@ def simulate(options: Simulate, console: Console) -> int:
         )
     if options.task < 0:
         raise SettingsError(f"--task {options.task}: sampled tasks are counted from 0")
+    if options.duration < (least := MetricSettings().success_window):
+        raise SettingsError(
+            f"--duration {options.duration:g}: give at least {least:g} s, the end of the episode in which the"
+            " distance from the goal is judged"
+        )
     model = load_robot(options.robot, options.end_effector)
     flexible = model.n_actuated < model.n_joints
     if options.plant is not None and not flexible:
         raise SettingsError(
             f"--plant {options.plant}: only an arm with flexible links can have another arm as its plant;"
             f" {model.name} has a motor at every joint"
+        )
+    if options.walls != DrawnWalls() and not flexible:
+        raise SettingsError(
+            f"--walls: only tasks of arms with flexible links have walls of their own; {model.name} has a"
+            " motor at every joint"
         )
     if options.controller is not None and not flexible:
         raise SettingsError(
@@ -76,14 +87,16 @@ def finer(source: str) -> str:
 
 
 def _task(options: Simulate, robot: Robot, flexible: bool) -> Task:
-    sampler: Any = FlexibleTaskSampler(robot) if flexible else TaskSampler(robot)
+    walled = FlexibleTaskSettings(walls=options.walls.settings)
+    sampler: Any = FlexibleTaskSampler(robot, walled) if flexible else TaskSampler(robot)
     task: Task = sampler.sample(1, options.region or ("random" if flexible else "interior"), 0, options.task)[
         0
     ]
     if options.goal is not None:
         goal = np.array(options.goal)
         try:
-            task = task_for_goal(robot, goal, task.start, task.seed)
+            asked = task_for_goal(among(robot, task), goal, task.start, task.seed)
+            task = dataclasses.replace(asked, obstacles=task.obstacles)
         except UnreachableGoalError:
             if not flexible:
                 raise

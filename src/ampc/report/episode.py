@@ -9,6 +9,7 @@ from ampc.evaluation.metrics import MetricSettings, error_samples, measure, samp
 from ampc.report.data import ErrorCurves, Headline, ReportData, TaskTrace
 from ampc.report.html import write_report
 from ampc.report.style import Palette
+from ampc.report.surroundings import drawn_among
 from ampc.report.video import VideoSettings, film, render_robot
 from ampc.robots.robot import Robot
 
@@ -26,7 +27,7 @@ def show_episode(episode: Episode, robot: Robot, path: Path) -> Path:
             here; a page says so in its place instead.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    name = episode.controller
+    robot, name = drawn_among(robot, episode.task), episode.controller
     video = VideoSettings(width=960, height=600, duration=float(episode.time[-1]))
     match path.suffix:
         case ".png":

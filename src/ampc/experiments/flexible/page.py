@@ -12,10 +12,14 @@ from ampc.evaluation.metrics import error_samples, sample_times
 from ampc.experiments.flexible.distillation import EXPERT, TAUGHT
 from ampc.experiments.flexible.protocol import EVALUATION_SEED, REGIONS
 from ampc.experiments.flexible.trial import FlexibleTasks
+from ampc.experiments.flexible.walls import walled
 from ampc.experiments.study import Findings, Row, Value
 from ampc.report.data import Column, ErrorCurves, Headline, ReportData, Table, TaskTrace
 from ampc.report.html import write_report
+from ampc.report.surroundings import drawn_among
 from ampc.robots import Robot
+from ampc.tasks import Task, WallSettings
+from ampc.tasks.flexible import FlexibleRegion
 
 NAMES = (EXPERT, TAUGHT)
 COLUMNS = {
@@ -32,6 +36,7 @@ def write_page(
     setups: Mapping[str, FlexibleSetup],
     findings: Findings,
     facts: tuple[tuple[str, str], ...],
+    walls: WallSettings | None = None,
 ) -> Path:
     """Run expert and policy on one task of each region and write the page.
 
@@ -40,12 +45,13 @@ def write_page(
         setups: Closed loops of expert and policy, by their names in the study.
         findings: Of the study that compares them.
         facts: Names and values for the page's head.
+        walls: Walls that are drawn for each task; None for the robot's.
     """
     robot = setups[EXPERT].build_robot()
     loops = {name: setups[name].build() for name in NAMES}
     for name, (_, controller) in loops.items():
         controller.name = name
-    tasks = [FlexibleTasks(region, EVALUATION_SEED, count=1).sample(robot)[0] for region in REGIONS]
+    tasks = [_task(robot, region, walls) for region in REGIONS]
     episodes = {name: [run_episode(*loop, task, 3.0) for task in tasks] for name, loop in loops.items()}
     (settings,) = {setup.plant for setup in setups.values()}
     steps = {name: np.concatenate([each.step_time[1:] for each in found]) for name, found in episodes.items()}
@@ -72,11 +78,17 @@ def write_page(
             for k, region in enumerate(REGIONS)
         ),
         traces=(_trace(robot, {name: found[-1] for name, found in episodes.items()}),),
-        robot=robot,
+        robot=drawn_among(robot, tasks[-1]),
         step_times=steps,
         sections=("comparison", "errors", "video", "torques", "latency"),
     )
     return write_report(data, path)
+
+
+def _task(robot: Robot, region: FlexibleRegion, walls: WallSettings | None) -> Task:
+    """The first task of a region."""
+    tasks = FlexibleTasks(region, EVALUATION_SEED, count=1)
+    return (tasks if walls is None else walled(tasks, walls)).sample(robot)[0]
 
 
 def _headlines(findings: Findings, steps: Mapping[str, np.ndarray]) -> tuple[Headline, ...]:

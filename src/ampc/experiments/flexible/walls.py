@@ -31,7 +31,11 @@ class WalledTrial(FlexibleTrial):
     tasks: WalledTasks
 
 
+def walled(tasks: FlexibleTasks, walls: WallSettings) -> WalledTasks:
+    """The same tasks, with a wall that is drawn for each."""
+    return WalledTasks(**vars(tasks), walls=walls)
+
+
 def among_walls(trial: FlexibleTrial, walls: WallSettings) -> WalledTrial:
-    """The same trial, with a wall that is drawn for each task."""
-    own = {name: value for name, value in vars(trial).items() if name != "tasks"}
-    return WalledTrial(tasks=WalledTasks(**vars(trial.tasks), walls=walls), **own)
+    """A trial on the same tasks, with a wall that is drawn for each."""
+    return WalledTrial(**vars(trial) | {"tasks": walled(trial.tasks, walls)})
