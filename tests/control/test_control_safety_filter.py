@@ -114,6 +114,34 @@ def test_an_unsafe_torque_is_changed_and_the_controller_is_told(arm: Robot) -> N
     assert np.array_equal(proposer.applied[-1], torque)
 
 
+def test_what_is_applied_leaves_a_certified_brake(arm: Robot, stops: Stops) -> None:
+    filtered = SafetyFilter(Proposer(np.array([20.0, -10.0, 10.0])), arm)
+    torque = first(filtered)
+    estimate, step = filtered.estimate, filtered.history[-1]
+    assert step.decision == "modified"
+    assert estimate is not None
+    stops.forget()
+    stop = stops.after_torque(estimate.x, torque, estimate.stiffness_scale)
+    assert stop.safe
+    assert step.reserve == pytest.approx(-max(stop.excess, stop.beyond))
+    x = arm_chain(arm).with_stiffness_scale(estimate.stiffness_scale)
+    after = x.step(estimate.x, torque, PERIOD, scheme="radau", substeps=1)
+    stops.note(torque)
+    stops.follow(stop.offset.copy())
+    assert stops.at_once(after, estimate.stiffness_scale).safe
+    stops.forget()
+
+
+def test_a_brake_that_bends_links_stops_a_sinking_arm_sooner(arm: Robot) -> None:
+    def lowest(bending: float) -> float:
+        chosen = replace(SafetyFilterSettings(), brake=BrakeSettings(bending=bending))
+        stops = Stops(OptimalControlProblem(arm, chosen.problem), chosen, PERIOD)
+        x = moving(arm, np.array([1.0, 0.9, -0.3]), (0.0, -1.0, 0.0))
+        return min(float(arm_chain(arm).points(each)[0][0, 2]) for each in stops.at_once(x, 1.0).x)
+
+    assert lowest(0.3) > lowest(1.0) + 0.01
+
+
 @pytest.mark.parametrize("torque", [np.full(3, np.nan), np.zeros(2), ZeroDivisionError("no torque")])
 def test_a_controller_without_a_torque_is_stopped(arm: Robot, torque: Any) -> None:
     filtered = SafetyFilter(Proposer(torque), arm)

@@ -4,8 +4,9 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +20,9 @@ from ampc.errors import SettingsError
 from ampc.settings import load_settings, save_settings
 from ampc.tasks.flexible import FlexibleRegion
 from ampc.workers import count_cores
+
+if TYPE_CHECKING:
+    from ampc.evaluation.margins import DerivedMargins
 
 
 @dataclass(frozen=True)
@@ -68,20 +72,27 @@ class Margins:
     """Measure what margins the safety filter needs for an arm's model, and write them as its settings.
 
     Episodes of the controller and of random torques, both behind the filter, are compared with what the model
-    predicts: estimation error, missing segments, noise and other material are all in what is found.
+    predicts: estimation error, missing segments, noise and other material are all in what is found. Arms
+    count as calm or agitated as the filter's certificate has it.
     """
 
     robot: tyro.conf.Positional[str]
     """flexible-arm, or path of a flexible arm's settings (.toml): the model of the filter."""
     out: Path
-    """File to write (.json); give it to `ampc certify --filter-settings`."""
+    """File to write (.json); give it to `ampc certify --filter-settings`. What was measured is written beside
+    it (.md)."""
+    policy: Path | None = None
+    """Policy that drives where the controller itself proposes, an .onnx file or a saved policy's folder; the
+    nonlinear MPC by default."""
+    filter_settings: Path | None = None
+    """Settings of the filter that differ from the defaults (.toml or .json): what counts as agitated."""
     plant: str | None = None
     """The arm to simulate, where it is not the model; flexible-arm-10 for flexible-arm."""
     stiffness_scales: tuple[float, ...] = (1.0, 0.9)
     """Young's moduli of the plants that the margins are for, relative to the model's."""
     proposers: tuple[Proposer, ...] = ("own", "random")
     """Who proposes torques."""
-    tasks: int = 10
+    tasks: int = 20
     """Tasks near the wall for each plant and proposer."""
     duration: float = 1.0
     """Length of an episode [s]."""
@@ -129,40 +140,62 @@ def certify(options: Certify, console: Console) -> int:
 
 def margins(options: Margins, console: Console) -> int:
     """Measure, print and write."""
-    from ampc.evaluation.prediction_error import (
-        PredictionErrorSettings,
-        combine,
-        measure_prediction_error,
-    )
+    from ampc.evaluation.margins import derive_margins
+    from ampc.evaluation.prediction_error import combine, measure_prediction_errors
     from ampc.experiments.flexible.trial import FlexibleTasks
 
     if options.out.suffix != ".json":
         raise SettingsError(f"--out {options.out}: give a file that ends in .json")
-    base = _setup(options.robot, options.plant, None)
-    table = Table("proposer", "stiffness", "predictions", "margins [mm]", "growth [mm/m]", "speed [%]")
+    settings = _filter_settings(options.filter_settings)
+    base = _setup(options.robot, options.plant, options.policy)
     found = []
     for proposer in options.proposers:
-        plant, controller = dataclasses.replace(base, proposer=proposer).build()
+        plant, controller = dataclasses.replace(base, proposer=proposer, filter=settings).build()
         for scale in options.stiffness_scales:
             tasks = FlexibleTasks("near-wall", options.seed, 0, options.tasks, scale).sample(plant.robot)
-            error = measure_prediction_error(
-                plant,
-                plant.robot,
-                controller,
-                base.filter_robot.load(),
-                tasks,
-                options.duration,
-                PredictionErrorSettings(quantile=options.quantile),
+            model = base.filter_robot.load()
+            found.append(
+                measure_prediction_errors(
+                    plant, plant.robot, controller, model, tasks, options.duration, settings.certificate
+                )
             )
-            found.append(error)
-            lengths = (" ".join(f"{1e3 * v:.1f}" for v in values) for values in (error.margins, error.growth))
-            speed = f"{100.0 * error.excess_speed:.1f}"
-            table.add_row(proposer, f"{scale:g}", str(error.predictions), *lengths, speed)
-    certificate = combine(found).certificate(CertificateSettings())
-    save_settings(dataclasses.replace(SafetyFilterSettings(), certificate=certificate), options.out)
+    derived = derive_margins(combine(found), settings.certificate, options.quantile)
+    save_settings(dataclasses.replace(settings, certificate=derived.certificate), options.out)
+    rows = [("", "of these settings", "recommended"), *_compared(settings.certificate, derived)]
+    facts = ", ".join(f"{k} {v}" for k, v in dataclasses.asdict(options).items() if k != "out")
+    summary = f"{derived.calm} predictions of calm arms, {derived.agitated} of agitated ones ({facts})"
+    table = Table(*rows[0])
+    for row in rows[1:]:
+        table.add_row(*row)
     console.print(table)
+    console.print(summary, highlight=False, soft_wrap=True)
     console.print(f"settings: [bold]{options.out}[/]", soft_wrap=True)
+    lines = [f"| {' | '.join(row)} |" for row in (rows[0], ("---",) * 3, *rows[1:])]
+    text = "\n".join(["# Margins of the safety filter", "", f"`ampc margins`: {summary}", "", *lines, ""])
+    options.out.with_suffix(".md").write_text(text, encoding="utf-8")
     return 0
+
+
+def _compared(base: CertificateSettings, derived: "DerivedMargins") -> list[tuple[str, str, str]]:
+    """Figures of the settings that the filter had, and of those that were found."""
+    found = derived.certificate
+
+    def pair(name: str, factor: float, key: str) -> tuple[str, str, str]:
+        before, after = (
+            ", ".join(f"{factor * v:.4g}" for v in np.atleast_1d(getattr(each, key))) for each in (base, found)
+        )
+        return name, before, after
+
+    left = [[f"{100 * v:.2g}" for v in shares] for shares in (derived.uncovered, derived.left)]
+    return [
+        pair("margins of a calm arm, by point [mm]", 1e3, "margins"),
+        pair("of an agitated one [mm]", 1e3, "agitated"),
+        pair("growth [mm/m]", 1e3, "growth"),
+        pair("share of speed limits", 1.0, "speed_factor"),
+        pair("jolts, by motor [rad/s/(N m)]", 1.0, "jolt"),
+        ("predictions of calm arms that are beyond them [%]", left[0][0], left[1][0]),
+        ("of agitated ones [%]", left[0][1], left[1][1]),
+    ]
 
 
 def _setup(robot: str, plant: str | None, policy: Path | None) -> FilteredSetup:

@@ -100,7 +100,8 @@ def _regulate(
     back = np.linalg.inv(T)
     A, B = np.asarray(back @ A @ T, dtype=np.float64), np.asarray(back @ B, dtype=np.float64)
     energy = np.zeros((p + n, p + n))
-    energy[:p, :p], energy[p:, p:] = 0.5 * (bending + bending.T), dynamics.mass_matrix(q)
+    energy[:p, :p] = 0.5 * settings.bending * (bending + bending.T)
+    energy[p:, p:] = dynamics.mass_matrix(q)
     effort = settings.effort * np.eye(m)
     inner, push = A[m:, m:], B[m:]
     cost = solve_discrete_are(inner, push, energy, effort)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ampc.arrays import FloatArray
+from ampc.control.safety_settings import CertificateSettings
 
 
 class Jolts:
@@ -52,3 +53,9 @@ class Jolts:
         if self._last is None:
             return self._before
         return np.asarray(self._before + self._per_torque * np.abs(torque - self._last))
+
+
+def jolts_of(certificate: CertificateSettings, motors: int, period: float) -> Jolts:
+    """Those of an arm with so many motors, as a certificate counts them; its control period is in s."""
+    per_torque = np.array([certificate.jolt[min(i, len(certificate.jolt) - 1)] for i in range(motors)])
+    return Jolts(per_torque, certificate.agitation, certificate.memory, period)

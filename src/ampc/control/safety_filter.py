@@ -35,8 +35,9 @@ class SafetyFilter:
 
     In each step: if the proposed torque, held for a control period and followed by the brake, keeps all
     limits in a nonlinear roll-out, it is applied untouched. Otherwise a quadratic program finds the nearest
-    torque that begins a plan to rest, and the roll-out of that plan is certified in the same way. Otherwise
-    the stop that was certified before is followed: what is left of the last plan, or the brake.
+    torque that begins a plan to rest, and that torque, followed by the brake, is certified in the same way.
+    Otherwise the arm brakes, as was certified before. Plans themselves are followed only where the brake
+    would not do.
 
     The filter has its own state estimator; it tells the controller which torque was applied. A controller
     that raises, stalls or proposes what is no finite torque is stopped.
@@ -159,23 +160,21 @@ class SafetyFilter:
         return self._optimise(x, scale, proposed)
 
     def _optimise(self, x: FloatArray, scale: float, proposed: FloatArray) -> FilterStep:
-        query, began = self._query(x, scale, proposed), time.perf_counter()
+        query, began, elapsed = self._query(x, scale, proposed), time.perf_counter(), self.control_period
         budget = np.inf if self.settings.deadline is None else self.settings.deadline
-        elapsed = self.control_period
         if not self._goes_on:
             self._begin_from_stop(x, scale)
             elapsed = 0.0
         plan = self._solver.step(query, elapsed=elapsed, iterations=self.settings.iterations, budget=budget)
-        seconds, tried = plan.seconds, []
+        seconds, plans = plan.seconds, []
         for left in reversed(range(self.settings.further_iterations + 1)):
             if not plan.usable:
                 break
-            stop = self._stops.after_plan(x, plan.u, scale)
-            option = self._option(stop, StoppingPlan(self._problem.steps, plan.u))
+            stop = self._stops.after_torque(x, plan.u[0], scale)
             if stop.safe or not self.settings.backup:
                 self._goes_on = True
-                return self._take(option, x, proposed, "modified", seconds)
-            tried.append(option)
+                return self._take(self._option(stop, None), x, proposed, "modified", seconds)
+            plans.append(StoppingPlan(self._problem.steps, plan.u))
             if left and time.perf_counter() - began < budget:
                 # What was proposed leads nowhere: near the torque that acts there are no jolts.
                 query = replace(query, proposed=self._applied)
@@ -183,7 +182,7 @@ class SafetyFilter:
                 seconds += plan.seconds
         self._goes_on = False
         reason = plan.reason or "no plan was certified"
-        return replace(self._back_up(x, scale, proposed, tried, reason), solve_seconds=seconds)
+        return replace(self._back_up(x, scale, proposed, plans, reason), solve_seconds=seconds)
 
     def _begin_from_stop(self, x: FloatArray, scale: float) -> None:
         """Give the optimisation a stop to begin with: the proposed torque may lead anywhere."""
@@ -193,19 +192,21 @@ class SafetyFilter:
             self._solver.take_up(rollout.x, torques)
 
     def _back_up(
-        self, x: FloatArray, scale: float, proposed: FloatArray, tried: list["_Option"], reason: str
+        self, x: FloatArray, scale: float, proposed: FloatArray, plans: list[StoppingPlan], reason: str
     ) -> FilterStep:
-        """Follow a certified stop or, if there is none, the one that exceeds the limits least."""
-        options: list[_Option] = []
+        """Brake if that is certified; otherwise follow the plan, or brake, that leaves most of the limits."""
+        brake = self._option(self._stops.at_once(x, scale), None, braking=True)
+        if brake.excess <= 0.0:
+            if np.isfinite(proposed).all():
+                between = self._search(x, scale, brake.torque, proposed)
+                if between is not None:
+                    return replace(self._take(between, x, proposed, "modified"), reason=reason)
+            return replace(self._take(brake, x, proposed, "backup"), reason=reason)
+        options = [brake]
         if self._plan is not None and not self._plan.over:
             options.append(self._option(self._stops.after_rest_of(self._plan, x, scale), self._plan))
-        if not options or options[0].excess > 0.0:
-            options.append(self._option(self._stops.at_once(x, scale), None, braking=True))
-        best = min([*options, *tried], key=lambda option: option.excess)
-        if best.excess <= 0.0 and np.isfinite(proposed).all():
-            between = self._search(x, scale, best.torque, proposed)
-            if between is not None:
-                return replace(self._take(between, x, proposed, "modified"), reason=reason)
+        options += [self._option(self._stops.after_plan(x, plan.torques, scale), plan) for plan in plans]
+        best = min(options, key=lambda option: option.excess)
         if not np.isfinite(best.torque).all():
             best = _Option(np.inf, best.beyond, self._gravity(x), np.zeros_like(self._applied), None)
         return replace(self._take(best, x, proposed, "backup"), reason=reason)

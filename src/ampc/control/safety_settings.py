@@ -55,10 +55,9 @@ class CertificateSettings:
     """By how much they grow at most [m]."""
     speed_factor: float = 0.97
     """Share of the robot's speed limits that motors may use."""
-    brake_speed_factor: float = 2.5
+    brake_speed_factor: float = 1.05
     """Factor on that share where the brake acts: hard braking jolts the light piece of a flexible link next
-    to its motor for a few ms. It is large since another plan is found before the brake has to act, as a rule:
-    with a small one fewer stops are certified, and joints end up faster."""
+    to its motor for a few ms."""
     kept: float = 0.5
     """Share of all margins that a stop has to keep which was certified before: the rest is for what
     predictions get wrong from one step to the next."""
@@ -99,6 +98,9 @@ class BrakeSettings:
     effort: float = 0.01
     """Cost of torque beside the energy of motion and bending that is left, over time [s/(N m)^2 J]: the less,
     the harder the arm brakes."""
+    bending: float = 0.3
+    """Weight of the energy of bending beside that of motion: the less, the more links are bent to stop, and
+    the shorter is the way to rest."""
     yaw_rate: float = 25.0
     """Rate at which the yaw joint's speed falls as long as the torque suffices [1/s]."""
     hold_rate: float = 5.0
@@ -111,7 +113,7 @@ class BrakeSettings:
 
     def __post_init__(self) -> None:
         """Refuse weights, rates and times that are none."""
-        for name in ("effort", "yaw_rate", "hold_rate", "stopped"):
+        for name in ("effort", "bending", "yaw_rate", "hold_rate", "stopped"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise SettingsError(f"brake.{name} has to be positive, not {getattr(self, name)}")
         if not 0.0 <= self.fade < math.inf:

@@ -4,7 +4,7 @@ import numpy as np
 
 from ampc.arrays import FloatArray, IntArray
 from ampc.control.brake_law import brake_law
-from ampc.control.jolts import Jolts
+from ampc.control.jolts import jolts_of
 from ampc.control.safety_settings import CertificateSettings, SafetyFilterSettings
 from ampc.solvers.optimal_control import OptimalControlProblem
 from ampc.solvers.real_time_iteration_library import Layout
@@ -42,8 +42,7 @@ class Stops:
         self._distances, self._speeds = columns["distance"], columns["velocity"]
         limited = problem.robot.velocity_limits[problem.robot.actuated] < np.inf
         self._jolted = np.flatnonzero(limited)
-        per_torque = np.array([_of(certificate.jolt, i) for i in range(problem.robot.n_actuated)])
-        self._jolts = Jolts(per_torque, certificate.agitation, certificate.memory, control_period)
+        self._jolts = jolts_of(certificate, problem.robot.n_actuated, control_period)
         self._scheme, self._period = certificate.brake.scheme, control_period
         self._tail = steps_of(certificate.tail)
         self._times, self._plan_substeps = problem.times, problem.substeps

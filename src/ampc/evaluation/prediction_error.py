@@ -1,8 +1,7 @@
-"""Margins from measurements: by how much an arm comes nearer to obstacles than its model predicts."""
+"""Prediction errors: how much nearer to obstacles, and faster, an arm is than its model predicts."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from ampc.chain import YawChain
 from ampc.chain.plane import PlanarStatics
 from ampc.control.controller import Controller
 from ampc.control.estimator import Estimate
+from ampc.control.jolts import Jolts, jolts_of
 from ampc.control.safety_settings import CertificateSettings
 from ampc.episodes.episode import Episode
 from ampc.episodes.rollout import Plant, run_episode
@@ -32,86 +32,61 @@ class PredictionErrorSettings:
     """Longest prediction [s]."""
     stride: int = 10
     """Control steps between two predictions."""
-    quantile: float = 0.999
-    """Share of the predictions that a margin covers."""
-    free_way: float = 0.02
-    """Way on which errors belong to the margin itself, and not to its growth [m]."""
     settle: float = 0.0
     """Time at the start of an episode that is left out [s]; 0 to count an estimate that has not settled."""
 
     def __post_init__(self) -> None:
         """Refuse what measures nothing."""
-        if not (0.0 < self.horizon < np.inf and self.stride >= 1 and 0.0 < self.quantile <= 1.0):
+        if not (0.0 < self.horizon < np.inf and self.stride >= 1 and self.settle >= 0.0):
             raise SettingsError(
-                f"prediction error: horizon {self.horizon}, stride {self.stride} and quantile "
-                f"{self.quantile} have to be positive, the quantile at most 1"
+                f"prediction error: horizon {self.horizon} and stride {self.stride} have to be positive, "
+                f"settle {self.settle} 0 or more"
             )
 
 
 @dataclass(frozen=True, eq=False)
-class PredictionError:
-    """By how much obstacle points were nearer to an obstacle, and motors faster, than predicted."""
+class PredictionErrors:
+    """How much nearer to an obstacle points were, and how much faster motors, than in B predictions."""
 
     times: FloatArray
     """Times ahead (J + 1,) [s], from 0: the estimation error."""
     shortfall: FloatArray
-    """Quantile over predictions of the largest shortfall over obstacles (J + 1, points) [m]."""
-    margins: FloatArray
-    """Quantile of the largest shortfall on a way of at most `free_way`, and not below 0 (points,) [m]."""
-    growth: FloatArray
-    """Share of the way that a point goes by which it falls short of its margin at most, as the quantile over
-    predictions of the largest share at all times ahead (points,) [m/m]."""
-    excess_speed: float
-    """Quantile over predictions and motors of the speed beyond the one predicted for one control period
-    ahead, as a share of its limit."""
-    free_way: float
-    """Way on which errors belong to the margin [m]."""
-    predictions: int
-    """Number of predictions."""
-
-    def certificate(self, base: CertificateSettings) -> CertificateSettings:
-        """Settings whose margins and speed limits cover the errors; agitated margins are not below them."""
-        share = max(0.0, 1.0 - max(0.0, self.excess_speed))
-        margins: list[float] = np.round(self.margins, 4).tolist()
-        agitated = [base.agitated[min(i, len(base.agitated) - 1)] for i in range(len(margins))]
-        return replace(
-            base,
-            margins=tuple(margins),
-            agitated=tuple(map(max, agitated, margins)),
-            growth=tuple(np.round(self.growth, 4).tolist()),
-            free_way=self.free_way,
-            speed_factor=round(share, 3),
-        )
+    """Predicted less true distance, the largest over obstacles (B, J + 1, points) [m]."""
+    way: FloatArray
+    """Way that the point is predicted to have gone (B, J + 1, points) [m]."""
+    agitation: FloatArray
+    """How agitated the arm was where the prediction began, as the filter's certificate has it (B,)."""
+    speed: FloatArray
+    """True less predicted speed of each motor one control period ahead (B, m) [rad/s]."""
+    change: FloatArray
+    """Changes of each motor's torque in this control period and the one before, together (B, m) [N m]."""
+    speed_limits: FloatArray
+    """Of the motors (m,) [rad/s]."""
 
 
-def combine(errors: Sequence[PredictionError]) -> PredictionError:
-    """What covers several measurements: the largest of each figure.
+def combine(errors: Sequence[PredictionErrors]) -> PredictionErrors:
+    """All predictions of several measurements.
 
     Raises:
         SettingsError: There are none, or they do not belong together.
     """
-    if not errors or any(each.shortfall.shape != errors[0].shortfall.shape for each in errors):
+    if not errors or any(each.shortfall.shape[1:] != errors[0].shortfall.shape[1:] for each in errors):
         raise SettingsError("prediction errors can be combined where they have the same points and times")
-    return PredictionError(
-        times=errors[0].times,
-        shortfall=np.max([each.shortfall for each in errors], axis=0),
-        margins=np.max([each.margins for each in errors], axis=0),
-        growth=np.max([each.growth for each in errors], axis=0),
-        excess_speed=max(each.excess_speed for each in errors),
-        free_way=max(each.free_way for each in errors),
-        predictions=sum(each.predictions for each in errors),
-    )
+    names = ("shortfall", "way", "agitation", "speed", "change")
+    together = {name: np.concatenate([getattr(each, name) for each in errors]) for name in names}
+    return PredictionErrors(times=errors[0].times, speed_limits=errors[0].speed_limits, **together)
 
 
-def measure_prediction_error(
+def measure_prediction_errors(
     plant: Plant,
     robot: Robot,
     controller: Controller,
     model: Robot,
     tasks: Sequence[Task],
     duration: float,
+    certificate: CertificateSettings | None = None,
     settings: PredictionErrorSettings | None = None,
-) -> PredictionError:
+) -> PredictionErrors:
     """Run episodes and compare what the model predicts from each estimate with what the plant did.
 
     The model is integrated from the estimate under the torques that were applied afterwards, so that the
@@ -124,12 +99,13 @@ def measure_prediction_error(
         model: The arm as the filter believes it to be.
         tasks: Tasks; their variation is what the margins are to cover.
         duration: Length of an episode [s].
+        certificate: What counts as agitated.
         settings: What is measured.
 
     Raises:
         SettingsError: The controller has no estimate, or episodes are shorter than the horizon.
     """
-    settings = settings or PredictionErrorSettings()
+    settings, certificate = settings or PredictionErrorSettings(), certificate or CertificateSettings()
     recorder = _Recorder(controller)
     period = plant.control_period
     ahead, first = round(settings.horizon / period), round(settings.settle / period)
@@ -139,21 +115,30 @@ def measure_prediction_error(
         starts = np.arange(first, len(episode) - ahead + 1, settings.stride)
         if len(starts) == 0:
             raise SettingsError(f"episodes of {duration:g} s leave no room to predict {settings.horizon:g} s")
-        found.append(_predict(among(robot, task), among(model, task), recorder, episode, starts, ahead))
-    shortfall, way, speed = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    by_time = _quantile(shortfall, settings.quantile)
-    near = np.where(way <= settings.free_way, shortfall, -np.inf).max(axis=1)
-    margins = np.maximum(_quantile(near, settings.quantile), 0.0)
-    share = np.maximum(shortfall - margins, 0.0) / np.maximum(way - settings.free_way, settings.free_way)
-    return PredictionError(
+        predicted = _predict(among(robot, task), among(model, task), recorder, episode, starts, ahead)
+        jolts = jolts_of(certificate, robot.n_actuated, period)
+        found.append((*predicted, *_jolted(jolts, episode.applied_torque, starts)))
+    shortfall, way, speed, agitation, change = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return PredictionErrors(
         times=np.asarray(period * np.arange(ahead + 1), dtype=np.float64),
-        shortfall=by_time,
-        margins=margins,
-        growth=_quantile(share.max(axis=1), settings.quantile),
-        excess_speed=float(_quantile(speed.ravel(), settings.quantile)),
-        free_way=settings.free_way,
-        predictions=len(shortfall),
+        shortfall=shortfall,
+        way=way,
+        agitation=agitation,
+        speed=speed,
+        change=change,
+        speed_limits=robot.velocity_limits[robot.actuated],
     )
+
+
+def _jolted(jolts: Jolts, torques: FloatArray, starts: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Agitation before each start (B,), and what torques change then and before (B, m) [N m]."""
+    agitation = []
+    for torque in torques:
+        agitation.append(jolts.agitation)
+        jolts.note(torque)
+    changes = np.abs(np.diff(torques, axis=0, prepend=torques[:1]))
+    before = np.vstack([np.zeros_like(changes[:1]), changes[:-1]])
+    return np.array(agitation)[starts], (changes + before)[starts]
 
 
 class _Recorder:
@@ -181,12 +166,6 @@ class _Recorder:
         return torque
 
 
-def _quantile(values: FloatArray, share: float) -> FloatArray:
-    """Smallest value that at least so many of the first axis do not exceed."""
-    order = np.sort(values, axis=0)
-    return np.asarray(order[max(0, math.ceil(share * len(order)) - 1)])
-
-
 def _points(robot: Robot, q: FloatArray) -> FloatArray:
     """Obstacle points (B, points, 3) [m] at joint positions (B, n)."""
     plane = PlanarStatics(YawChain.from_robot(robot).parameters)
@@ -206,7 +185,7 @@ def _predict(
     Returns:
         Predicted less true distance, the largest over obstacles (starts, ahead + 1, points) [m]; predicted
         way of each point (starts, ahead + 1, points) [m]; true less predicted speed of motors after one
-        control period, as a share of the limit (starts, m).
+        control period (starts, m) [rad/s].
     """
     chain, n = YawChain.from_robot(model), model.n_joints
     period, torque = episode.control_period, episode.applied_torque
@@ -223,7 +202,7 @@ def _predict(
         way[:, j] = way[:, max(j - 1, 0)] + np.linalg.norm(points - before, axis=-1)
         if j == 1:
             predicted = np.abs(x[:, n + model.actuated])
-            excess = (speeds[starts + 1] - predicted) / robot.velocity_limits[robot.actuated]
+            excess = speeds[starts + 1] - predicted
         before = points
         if j == ahead:
             break
