@@ -9,7 +9,7 @@ from ampc.episodes.setup import ControllerSettings
 from ampc.evaluation.verdicts import STRICT
 from ampc.experiments import Store
 from ampc.experiments.cell import Cell, run_cell
-from ampc.experiments.rigid.comparison import compare, point, rows, verdicts
+from ampc.experiments.rigid.comparison import compare, draw_errors, point, rows, verdicts
 from ampc.experiments.rigid.conditions import CONDITIONS
 from ampc.experiments.rigid.demonstrations import Demonstrations
 from ampc.experiments.rigid.policies import ClonedPolicy, RetimedPolicy
@@ -78,7 +78,10 @@ def test_a_policy_is_trained_tried_and_retimed(tmp_path: Path) -> None:
     spec = OnnxPolicy(store.folder(fast) / "policy.onnx").spec
     assert (spec.control_period, spec.inputs.stride) == (0.002, 25)
     assert trial.plant == PlantSettings()
-    assert len(rows(compare({"mpc": Trial(SETS[:1]), "ffn": trial}, _with_expert(store), "mpc"))) == 2
+    cells = {"mpc": Trial(SETS[:1]), "ffn seed 0": trial, "ffn seed 1": trial}
+    found = rows(compare(cells, _with_expert(store), "mpc"), ["near"])
+    assert {row["method"]: row["seeds"] for row in found} == {"mpc": 1, "ffn": 2}
+    assert draw_errors(cells, store).startswith(b"\x89PNG")
 
 
 def _with_expert(store: Store) -> Store:

@@ -52,7 +52,8 @@ def test_findings_are_a_function_of_the_cells(tmp_path: Path, monkeypatch: pytes
     assert found.tables["times"][0]["NMPC / this, means"] == pytest.approx(1.0)
     for rows in found.tables.values():
         assert len({tuple(each) for each in rows}) == 1
-    assert found.figures["policies"].startswith(b"\x89PNG")
+    assert set(found.figures) == {"distances", "trade_off"}
+    assert all(image.startswith(b"\x89PNG") for image in found.figures.values())
 
 
 def test_an_endless_slack_is_no_number() -> None:

@@ -1,28 +1,17 @@
 """Figures of studies: a figure of merit against a quantity, or of several methods, with intervals."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from ampc.report.canvas import Point, add_legend, add_marks, colors_of, lay_out, reaches, to_png
 from ampc.report.plotting import plain_decades, styled
-from ampc.report.style import BAD, EXPERT, MUTED, OTHERS, POLICY
 
-COLORS = (EXPERT, POLICY, *OTHERS)
-WIDTH = 9.0
-"""Width of a figure [inch]."""
-
-Point = tuple[float, float, float]
-"""A figure, and the lower and upper end of its interval."""
-
-
-_HANDLE, _LETTER = 0.5, 0.065
-"""Room in a legend for the mark of an entry and for a letter of its name [in]."""
+__all__ = ["Panel", "Point", "draw_panels"]
 
 
 @dataclass(frozen=True)
@@ -51,24 +40,13 @@ def draw_panels(panels: Sequence[Panel], columns: int = 2, share_y: bool = False
 
     Numbers on the horizontal axis make lines with bands, words make dots with bars.
     """
-    columns = min(columns, len(panels))
-    rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(WIDTH, 0.5 + 2.7 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, sharey=share_y)
-    names = list(dict.fromkeys(name for panel in panels for name in panel.series))
-    colors = {name: COLORS[i % len(COLORS)] for i, name in enumerate(names)}
+    figure, axes = lay_out(len(panels), columns, 2.7, sharey=share_y)
+    colors = colors_of(name for panel in panels for name in panel.series)
     handles: dict[str, Any] = {}
-    for axis, panel in zip(axes.flat, panels, strict=False):
+    for axis, panel in zip(axes, panels, strict=True):
         handles |= _draw(axis, panel, colors)
-    for axis in axes.flat[len(panels) :]:
-        axis.set_axis_off()
-    if len(names) > 1:
-        ordered = [handles[name] for name in names]
-        columns = int(WIDTH / (_HANDLE + _LETTER * max(map(len, names))))
-        figure.legend(ordered, names, loc="outside upper left", ncols=max(1, min(columns, len(names))))
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=130, metadata={"Software": None})
-    return file.getvalue()
+    add_legend(figure, {name: handles[name] for name in colors})
+    return to_png(figure)
 
 
 def _draw(axis: Axes, panel: Panel, colors: Mapping[str, str]) -> dict[str, Any]:
@@ -81,7 +59,7 @@ def _draw(axis: Axes, panel: Panel, colors: Mapping[str, str]) -> dict[str, Any]
         y, low, high = (np.array([point[i] for point in points.values()], dtype=float) for i in range(3))
         if words:
             handles[name] = axis.errorbar(
-                x, y, (np.maximum(y - low, 0.0), np.maximum(high - y, 0.0)),
+                x, y, reaches(list(points.values())),
                 fmt="o", color=colors[name], markersize=4.5, elinewidth=1.4,
             )  # fmt: skip
         else:
@@ -100,11 +78,5 @@ def _draw(axis: Axes, panel: Panel, colors: Mapping[str, str]) -> dict[str, Any]
         axis.xaxis.set_major_locator(FixedLocator([float(place) for place in places]))
         axis.xaxis.set_minor_locator(NullLocator())
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    for level in dict.fromkeys(panel.marks.values()):
-        names = ", ".join(name for name, own in panel.marks.items() if own == level)
-        axis.axhline(level, color=BAD, linewidth=0.9, linestyle=(0, (4, 2)))
-        axis.annotate(
-            names, (0.0, level), xycoords=("axes fraction", "data"), xytext=(3, 3),
-            textcoords="offset points", color=MUTED, fontsize=7.5,
-        )  # fmt: skip
+    add_marks(axis, panel.marks)
     return handles

@@ -19,22 +19,37 @@ from ampc.experiments.agents.results import budget_rows, draw_curves
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.flexible import expert
 from ampc.experiments.flexible.distillation import EXPERT, TAUGHT
-from ampc.experiments.flexible.protocol import EVALUATION_SEED as SEED
-from ampc.experiments.flexible.protocol import PLANTS, REGIONS, Episode, column, episodes_of, interval
-from ampc.experiments.flexible.rivals import (
+from ampc.experiments.flexible.pictures import (
     BEHIND,
+    MARKS,
+    Outcome,
+    Outcomes,
+    draw_distances,
+    draw_trade_off,
+    outcome_of,
+)
+from ampc.experiments.flexible.protocol import EVALUATION_SEED as SEED
+from ampc.experiments.flexible.protocol import (
+    PLANTS,
+    REGIONS,
+    Episode,
+    first_episodes,
+    interval,
+    kind_of,
+    of_seeds,
+)
+from ampc.experiments.flexible.rivals import (
     DRIVING,
     FULL,
     IMITATING,
     SEEDS,
     STEPS,
     Filtered,
-    algorithm_in,
     contestants,
 )
 from ampc.experiments.flexible.trial import Contestant, FlexibleTasks, FlexibleTrial
 from ampc.experiments.study import Budget, Findings, Row, Study, Value
-from ampc.report.studies import Panel, Point, draw_panels
+from ampc.report.boxes import CAPTION
 
 TASKS = 100
 MINUTES_OF_A_MILLION = 13.0
@@ -79,57 +94,56 @@ def cells(quick: bool, budget: Budget = FULL) -> Mapping[str, Cell]:
 
 
 def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
-    """Tables by plant, region and controller, over all seeds; box plots and learning curves.
+    """Tables by plant, region and controller, over all seeds; the pictures of the paper and learning curves.
 
     Where cells are missing, so are their rows; what a row is of stands in it.
     """
     trials = _trials(cells)
-    kinds = list(dict.fromkeys(algorithm_in(name) for name, *_ in trials))
+    kinds = list(dict.fromkeys(kind_of(name) for *_, name in trials))
     accuracy: list[Row] = []
     limits: list[Row] = []
-    distances: dict[tuple[str, str, str], FloatArray] = {}
+    outcomes: dict[tuple[str, str, str], Outcome] = {}
     for plant, region, kind in product(PLANTS, REGIONS, kinds):
-        names = [name for name, *of in trials if of == [plant, region] and algorithm_in(name) == kind]
-        if not names:
+        here = (plant, region, kind)
+        own = [parts for (*of, name), parts in trials.items() if (*of, kind_of(name)) == here]
+        if not own:
             continue
-        seeds = [_episodes(trials[name, plant, region], store) for name in names]
-        last = distances[plant, region, kind] = _of_seeds(seeds, "distance")
-        labels: dict[str, Value] = {"plant": plant, "goals": region, "controller": kind, "seeds": len(names)}
-        bootstrap = TaskBootstrap(last.shape[1], BootstrapSettings())
+        seeds = [first_episodes(parts, store) for parts in own]
+        outcome = outcomes[here] = outcome_of(own, store)
+        labels: dict[str, Value] = {"plant": plant, "goals": region, "controller": kind, "seeds": len(own)}
+        bootstrap = TaskBootstrap(outcome.distance.shape[1], BootstrapSettings())
         early: dict[str, Value] = {
-            "median at 1.5 s [cm]": 100.0 * float(np.median(_of_seeds(seeds, "distance 1.5 s")))
+            "median at 1.5 s [cm]": 100.0 * float(np.median(of_seeds(seeds, "distance 1.5 s")))
         }
-        accuracy.append(labels | _distance_columns(last, bootstrap) | early)
+        accuracy.append(labels | _distance_columns(outcome.distance, bootstrap) | early)
         limits.append(labels | _limit_columns(seeds, bootstrap))
     learned = _agents_in(cells)
     agents_of: dict[str, list[Cell]] = {}
     for name, cell in learned.items():
-        agents_of.setdefault(algorithm_in(name), []).append(cell)
+        agents_of.setdefault(kind_of(name), []).append(cell)
     tables: dict[str, Sequence[Row]] = {
         "accuracy": accuracy,
         "limits": limits,
-        "ratios": _ratios(distances, kinds),
+        "ratios": _ratios(outcomes, kinds),
         "budget": budget_rows(learned, store),
         "published": PUBLISHED,
     }
-    return Findings(
-        tables, {"distances": _boxes(distances, kinds), "learning": draw_curves(agents_of, store)}, NOTES
-    )
+    figures = {
+        "distances": draw_distances(outcomes, "cm"),
+        "trade_off": draw_trade_off(outcomes, "cm"),
+        "learning": draw_curves(agents_of, store),
+    }
+    return Findings(tables, figures, NOTES)
 
 
 def _trials(cells: Mapping[str, Cell]) -> dict[tuple[str, str, str], list[FlexibleTrial]]:
-    """Trials by contestant, plant and region, in the order of their tasks."""
+    """Trials by plant, region and contestant, in the order of their tasks."""
     found: dict[tuple[str, str, str], list[FlexibleTrial]] = {}
     for name, cell in cells.items():
         assert isinstance(cell, FlexibleTrial)
         contestant, plant, region, _ = name.split(" | ")
-        found.setdefault((contestant, plant, region), []).append(cell)
+        found.setdefault((plant, region, contestant), []).append(cell)
     return found
-
-
-def _episodes(parts: Sequence[FlexibleTrial], store: Store) -> list[Episode]:
-    """Figures of the first controllers' episodes."""
-    return [each for part in parts for each in episodes_of([part], store, part.contestants[0].name)]
 
 
 def _distance_columns(distance: FloatArray, bootstrap: TaskBootstrap) -> dict[str, Value]:
@@ -146,32 +160,27 @@ def _distance_columns(distance: FloatArray, bootstrap: TaskBootstrap) -> dict[st
 
 
 def _limit_columns(seeds: Sequence[Sequence[Episode]], bootstrap: TaskBootstrap) -> dict[str, Value]:
-    violating = _of_seeds(seeds, "violating samples")
+    violating = of_seeds(seeds, "violating samples")
     entering = bootstrap.estimate((violating > 0).astype(np.float64), mean)
     return {
         "violating episodes [%]": 100.0 * entering.value,
         "its interval [%]": interval(entering, 100.0, 1),
         "violating samples / episode": float(violating.mean()),
-        "depth [mm]": 1e3 * float(_of_seeds(seeds, "depth").max()),
-        "samples too fast / episode": float(_of_seeds(seeds, "fast samples").mean()),
-        "fallback steps / episode": float(_of_seeds(seeds, "fallback steps").mean()),
+        "depth [mm]": 1e3 * float(of_seeds(seeds, "depth").max()),
+        "samples too fast / episode": float(of_seeds(seeds, "fast samples").mean()),
+        "fallback steps / episode": float(of_seeds(seeds, "fallback steps").mean()),
     }
 
 
-def _of_seeds(seeds: Sequence[Sequence[Episode]], name: str) -> FloatArray:
-    """A figure of all episodes (seeds, tasks)."""
-    return np.array([column(episodes, name) for episodes in seeds])
-
-
-def _ratios(distances: Mapping[tuple[str, str, str], FloatArray], kinds: Sequence[str]) -> list[Row]:
+def _ratios(outcomes: Outcomes, kinds: Sequence[str]) -> list[Row]:
     """DAgger's median distance over that of each other policy that learns."""
     rows: list[Row] = []
     for plant, region, kind in product(PLANTS, REGIONS, kinds):
         if kind in (EXPERT, TAUGHT) or kind.endswith(BEHIND):
             continue
-        if (plant, region, TAUGHT) not in distances or (plant, region, kind) not in distances:
+        if (plant, region, TAUGHT) not in outcomes or (plant, region, kind) not in outcomes:
             continue
-        own, other = distances[plant, region, TAUGHT], distances[plant, region, kind]
+        own, other = (outcomes[plant, region, name].distance for name in (TAUGHT, kind))
         bootstrap = TaskBootstrap(own.shape[1], BootstrapSettings())
         ratio = bootstrap.compare(own, other, quantile(0.5), "ratio")
         labels: dict[str, Value] = {"plant": plant, "goals": region, "rival": kind}
@@ -189,24 +198,6 @@ def _agents_in(cells: Mapping[str, Cell]) -> dict[str, Cell]:
     return found
 
 
-def _boxes(distances: Mapping[tuple[str, str, str], FloatArray], kinds: Sequence[str]) -> bytes:
-    """Median and middle 90 % of the final distances, all seeds together."""
-    panels = []
-    for plant, region in product(PLANTS, REGIONS):
-        points: dict[float | str, Point] = {}
-        for kind in kinds:
-            if (plant, region, kind) not in distances:
-                continue
-            values = 100.0 * distances[plant, region, kind].ravel()
-            middle, low, high = (float(each) for each in np.percentile(values, [50, 5, 95]))
-            points[kind] = (middle, low, high)
-        if not points:
-            continue
-        title = f"{plant}, {region}"
-        panels.append(Panel(title, {"": points}, "final distance [cm]", log_y=True, marks={"1 cm": 1.0}))
-    return draw_panels(panels, 1, share_y=True)
-
-
 NOTES = (
     "Plant of 10 segments with the published noise. All policies see the same: the estimate of 3 segments, "
     "the reference, the goal and the obstacles; all have the same estimator, way to the goal and safe stops "
@@ -214,8 +205,8 @@ NOTES = (
     "the end of 3 s. GAIL, AIRL, density and BC imitate the same 100 demonstrations.",
     "Agents learn and drive with actions that are held for 20 ms, BC and DAgger decide every 4 ms. What each "
     "was given stands in the table `budget`: it is to be read beside the distances; published agents had "
-    f"{STEPS:,} control steps. Intervals are over tasks and seeds. Bars in the figure: 5th to 95th "
-    "percentile of tasks and seeds.",
+    f"{STEPS:,} control steps. Intervals are over tasks and seeds.",
+    f"{CAPTION} {MARKS} Agents decide at every fifth step.",
     "Published figures are of one seed, of sampled actions, at most 1.5 s, and of end-effector samples "
     "alone.",
 )

@@ -7,9 +7,15 @@ from itertools import product
 import numpy as np
 
 from ampc.episodes.flexible_setup import FlexibleSetup
-from ampc.evaluation.statistics import BootstrapSettings, TaskBootstrap, success_share
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.flexible import expert
+from ampc.experiments.flexible.pictures import (
+    MARKS,
+    Outcome,
+    draw_distances,
+    draw_trade_off,
+    outcome_of,
+)
 from ampc.experiments.flexible.policies import CLONING, DAGGER, LOOP, TRAINING, FlexiblePolicy
 from ampc.experiments.flexible.protocol import (
     EVALUATION_SEED,
@@ -19,14 +25,17 @@ from ampc.experiments.flexible.protocol import (
     accuracy_columns,
     column,
     episodes_of,
-    interval,
+    first_episodes,
+    kind_of,
     limit_columns,
+    of_seeds,
     time_columns,
     traces_of,
+    violating_columns,
 )
 from ampc.experiments.flexible.trial import Contestant, FlexibleTasks, FlexibleTrial
 from ampc.experiments.study import Findings, Row, Study, Value
-from ampc.report.studies import Panel, Point, draw_panels
+from ampc.report.boxes import CAPTION
 
 SEEDS = (0, 1, 2)
 TASKS = 100
@@ -95,30 +104,50 @@ def trials(contestants: Sequence[Contestant], count: int, chunk: int) -> dict[st
 
 
 def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
-    """Tables by plant, region and controller; box plots of the distances."""
-    names = list(dict.fromkeys(_label(trial) for trial in _trials(cells)))
+    """Tables by plant, region and controller, of all seeds and of each; the pictures of the paper."""
+    groups = _groups(cells)
+    overview: list[Row] = []
+    outcomes: dict[tuple[str, str, str], Outcome] = {}
+    for here in dict.fromkeys((plant, region, kind_of(name)) for plant, region, name in groups):
+        seeds = [trials for (*of, name), trials in groups.items() if (*of, kind_of(name)) == here]
+        labels: dict[str, Value] = dict(zip(("plant", "goals", "controller"), here, strict=True))
+        overview.append(
+            labels | {"seeds": len(seeds)} | _overview([first_episodes(each, store) for each in seeds])
+        )
+        outcomes[here] = outcome_of(seeds, store)
     accuracy: list[Row] = []
     limits: list[Row] = []
-    for (plant, scale), region, name in product(PLANTS.items(), REGIONS, names):
-        episodes = _episodes(_parts(cells, name, region, scale), store)
-        labels: dict[str, Value] = {"plant": plant, "goals": region, "controller": name}
-        distance = column(episodes, "distance 3 s")
-        shares: dict[str, Value] = {
-            "mean at 3 s [mm]": 1e3 * float(distance.mean()),
-            "within 5 cm at 3 s [%]": 100.0 * float((distance < 0.05).mean()),
-        }
-        accuracy.append(labels | accuracy_columns(episodes) | shares)
+    for (plant, region, name), trials in groups.items():
+        episodes = first_episodes(trials, store)
+        labels = {"plant": plant, "goals": region, "controller": name}
+        accuracy.append(labels | accuracy_columns(episodes) | _mean_and_share(episodes))
         limits.append(labels | violating_columns(episodes) | limit_columns(episodes))
     tables: dict[str, Sequence[Row]] = {
+        "overview": overview,
         "accuracy": accuracy,
         "limits": limits,
-        "times": _times(cells, store, names),
-        "policies": _policies(cells, store),
+        "times": _times(groups, store),
+        "policies": _policies(groups, store),
         "published": PUBLISHED,
     }
     if counted := _count(cells, store):
         tables["count"] = counted
-    return Findings(tables, {"distances": _boxes(cells, store, names)}, NOTES)
+    figures = {"distances": draw_distances(outcomes), "trade_off": draw_trade_off(outcomes)}
+    return Findings(tables, figures, NOTES)
+
+
+def _groups(cells: Mapping[str, Cell]) -> dict[tuple[str, str, str], list[FlexibleTrial]]:
+    """Trials by plant, region and controller, in the order of their tasks."""
+    names = list(dict.fromkeys(map(_label, _trials(cells))))
+    found = {
+        (plant, region, name): [
+            trial
+            for trial in _trials(cells)
+            if _label(trial) == name and (trial.tasks.region, trial.tasks.stiffness_scale) == (region, scale)
+        ]
+        for (plant, scale), region, name in product(PLANTS.items(), REGIONS, names)
+    }
+    return {key: trials for key, trials in found.items() if trials}
 
 
 def _trials(cells: Mapping[str, Cell]) -> list[FlexibleTrial]:
@@ -131,51 +160,43 @@ def _label(trial: FlexibleTrial) -> str:
     return EXPERT if name == expert.CONTESTANTS[0].name else name
 
 
-def _episodes(parts: Sequence[FlexibleTrial], store: Store) -> list[Episode]:
-    """Figures of the first controllers' episodes."""
-    return [each for part in parts for each in episodes_of([part], store, part.contestants[0].name)]
+def _overview(seeds: Sequence[Sequence[Episode]]) -> dict[str, Value]:
+    """What matters most, of all seeds together."""
+    figures = accuracy_columns(*seeds)
+    shown = [name for name in figures if name == "tasks" or ("3 s" in name and "worst" not in name)]
+    return {name: figures[name] for name in shown} | _mean_and_share(*seeds) | violating_columns(*seeds)
 
 
-def _parts(cells: Mapping[str, Cell], name: str, region: str, scale: float) -> list[FlexibleTrial]:
-    return [
-        trial
-        for trial in _trials(cells)
-        if _label(trial) == name and (trial.tasks.region, trial.tasks.stiffness_scale) == (region, scale)
-    ]
-
-
-def violating_columns(episodes: Sequence[Episode]) -> dict[str, Value]:
-    """Share of the episodes in which a point enters an obstacle, with its interval over tasks."""
-    violating = column(episodes, "violating samples") > 0
-    share = success_share(violating, TaskBootstrap(len(violating), BootstrapSettings()))
+def _mean_and_share(*seeds: Sequence[Episode]) -> dict[str, Value]:
+    distance = of_seeds(seeds, "distance 3 s")
     return {
-        "violating episodes [%]": 100.0 * share.value,
-        "its interval [%]": interval(share, 100.0, 1),
-        "violating samples / episode": float(column(episodes, "violating samples").mean()),
+        "mean at 3 s [mm]": 1e3 * float(distance.mean()),
+        "within 5 cm at 3 s [%]": 100.0 * float((distance < 0.05).mean()),
     }
 
 
-def _times(cells: Mapping[str, Cell], store: Store, names: Sequence[str]) -> list[Row]:
+def _times(groups: Mapping[tuple[str, str, str], Sequence[FlexibleTrial]], store: Store) -> list[Row]:
     """Time of a step from the measurement to the torque, near the wall on the nominal plant."""
     rows: list[Row] = []
     median: dict[str, float] = {}
-    for name in names:
-        parts = _parts(cells, name, "near-wall", 1.0)
-        own = parts[0].contestants[0].name
-        step, solve = (traces_of(parts, store, own, each) for each in ("step", "solve"))
-        first = column(_episodes(parts, store), "first solve")
+    for (plant, region, name), trials in groups.items():
+        if (plant, region) != ("nominal", "near-wall"):
+            continue
+        own = trials[0].contestants[0].name
+        step, solve = (traces_of(trials, store, own, each) for each in ("step", "solve"))
+        first = column(first_episodes(trials, store), "first solve")
         all_times = time_columns(solve, step, first)
         found = {key: value for key, value in all_times.items() if key.startswith("controller")}
         median[name] = float(np.median(step))
-        rows.append({"controller": name} | found | {"NMPC / this": median[names[0]] / median[name]})
+        rows.append({"controller": name} | found | {"NMPC / this": median[EXPERT] / median[name]})
     return rows
 
 
-def _policies(cells: Mapping[str, Cell], store: Store) -> list[Row]:
+def _policies(groups: Mapping[tuple[str, str, str], Sequence[FlexibleTrial]], store: Store) -> list[Row]:
     """What each policy was taught, and how long that took."""
     found: dict[str, Row] = {}
-    for trial in _trials(cells):
-        contestant = trial.contestants[0]
+    for trials in groups.values():
+        contestant = trials[0].contestants[0]
         if contestant.policy is not None and contestant.name not in found:
             values = store.values(contestant.policy)
             found[contestant.name] = {
@@ -206,23 +227,6 @@ def _count(cells: Mapping[str, Cell], store: Store) -> list[Row]:
     return rows
 
 
-def _boxes(cells: Mapping[str, Cell], store: Store, names: Sequence[str]) -> bytes:
-    """Median and middle 90 % of the final distances."""
-    panels = []
-    for (plant, scale), region in product(PLANTS.items(), REGIONS):
-        points: dict[float | str, Point] = {}
-        for name in names:
-            distance = column(_episodes(_parts(cells, name, region, scale), store), "distance 3 s")
-            middle, low, high = (float(v) for v in np.percentile(1e3 * distance, [50, 5, 95]))
-            points[name] = (middle, low, high)
-        panels.append(
-            Panel(
-                f"{plant}, {region}", {"": points}, "distance at 3 s [mm]", log_y=True, marks={"1 cm": 10.0}
-            )
-        )
-    return draw_panels(panels, 2, share_y=True)
-
-
 NOTES = (
     "Plant of 10 segments with the published noise; estimator, references and expert on 3 segments and the "
     "same for all. Policies see the estimate, the reference for the estimated stiffness, the goal and the "
@@ -234,8 +238,10 @@ NOTES = (
     "together with the expert, which is asked at every sixth step; 100,000 labels in all. Both fit torques "
     "and the accelerations that they cause. Seeds differ in tasks of "
     "the training, weights and batches. In training the stiffness is 0.85 to 1.1 of the nominal one.",
-    "Bars in the figure: 5th to 95th percentile of the tasks. Published figures are those of the end of at "
-    "most 1.5 s, of end-effector samples alone.",
+    "overview: all seeds of a controller together; quantiles are means over the seeds of each one's, "
+    "intervals are 95 %, over tasks and seeds. accuracy, limits: each policy by itself, over tasks.",
+    f"{CAPTION} {MARKS} Published figures are those of the end of at most 1.5 s, of end-effector samples "
+    "alone.",
     "Times are those of the trials, each beside whatever else ran: the benchmark `policy_loop.py` compares "
     "expert and policy in one process.",
 )

@@ -6,7 +6,6 @@ from itertools import product
 
 import numpy as np
 
-from ampc.arrays import FloatArray
 from ampc.episodes.filtered_setup import FilteredSetup
 from ampc.evaluation.statistics import BootstrapSettings, TaskBootstrap, mean, quantile, success_share
 from ampc.experiments.agents.results import budget_rows, draw_curves
@@ -14,9 +13,18 @@ from ampc.experiments.agents.tuned import TunedPolicy
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.flexible.cost_trial import CostTrial
 from ampc.experiments.flexible.distillation import EXPERT, TAUGHT, policies
+from ampc.experiments.flexible.pictures import BEHIND, point_of
 from ampc.experiments.flexible.policies import DURATION, teaching
-from ampc.experiments.flexible.protocol import EVALUATION_SEED, PLANTS, REGIONS, column, interval
-from ampc.experiments.flexible.rivals import BEHIND, FULL, algorithm_in
+from ampc.experiments.flexible.protocol import (
+    EVALUATION_SEED,
+    PLANTS,
+    REGIONS,
+    column,
+    interval,
+    kind_of,
+    of_seeds,
+)
+from ampc.experiments.flexible.rivals import FULL
 from ampc.experiments.flexible.safety_trial import FilteredContestant
 from ampc.experiments.flexible.trial import FlexibleTasks
 from ampc.experiments.study import Budget, Findings, Row, Study, Value
@@ -109,10 +117,10 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
     limits: list[Row] = []
     points: dict[str, dict[str, dict[float | str, Point]]] = {}
     episodes = _episodes(cells, store)
-    kinds = list(dict.fromkeys(algorithm_in(name) for name, *_ in episodes))
+    kinds = list(dict.fromkeys(kind_of(name) for name, *_ in episodes))
     for plant, region, kind in product(PLANTS, REGIONS, kinds):
         here = {name: rows for (name, *where), rows in episodes.items() if where == [plant, region]}
-        own, expert = [rows for name, rows in here.items() if algorithm_in(name) == kind], here.get(EXPERT)
+        own, expert = [rows for name, rows in here.items() if kind_of(name) == kind], here.get(EXPERT)
         if not own or expert is None or any(len(rows) != len(expert) for rows in own):
             continue
         labels: dict[str, Value] = {"plant": plant, "goals": region, "controller": kind, "seeds": len(own)}
@@ -120,10 +128,9 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
         limits.append(labels | _limits(own))
         if kind != EXPERT:
             ratio = TaskBootstrap(len(expert), BootstrapSettings()).compare(
-                _of(own, "cost"), column(expert, "cost"), mean, "ratio"
+                of_seeds(own, "cost"), column(expert, "cost"), mean, "ratio"
             )
-            low, high = (ratio.value if end is None else end for end in (ratio.low, ratio.high))
-            points.setdefault(f"{plant}, {region}", {}).setdefault("", {})[kind] = (ratio.value, low, high)
+            points.setdefault(f"{plant}, {region}", {}).setdefault("", {})[kind] = point_of(ratio, 1.0)
     label = "mean cost / expert's"
     panels = [
         Panel(title, series, label, log_y=True, marks={"expert": 1.0}) for title, series in points.items()
@@ -143,41 +150,38 @@ def _episodes(cells: Mapping[str, Cell], store: Store) -> dict[tuple[str, str, s
     return found
 
 
-def _of(seeds: Sequence[Sequence[Row]], name: str) -> FloatArray:
-    """A figure of all episodes (seeds, tasks)."""
-    return np.array([column(episodes, name) for episodes in seeds])
-
-
 def _against(own: Sequence[Sequence[Row]], expert: Sequence[Row]) -> dict[str, Value]:
     """Costs, and ratios to the expert's on the same tasks with their intervals."""
     bootstrap = TaskBootstrap(len(expert), BootstrapSettings())
     found: dict[str, Value] = {"tasks": len(expert)}
     for name, statistic in (("mean", mean), ("median", quantile(0.5))):
-        found[f"cost, {name}"] = bootstrap.estimate(_of(own, "cost"), statistic).value
-        ratio = bootstrap.compare(_of(own, "cost"), column(expert, "cost"), statistic, "ratio")
+        found[f"cost, {name}"] = bootstrap.estimate(of_seeds(own, "cost"), statistic).value
+        ratio = bootstrap.compare(of_seeds(own, "cost"), column(expert, "cost"), statistic, "ratio")
         found[f"{name} / expert's"] = ratio.value
         found[f"interval of that of the {name}"] = interval(ratio, 1.0, 3)
     for part in ("on the way", "there"):
-        ratio = bootstrap.compare(_of(own, f"cost {part}"), column(expert, f"cost {part}"), mean, "ratio")
+        ratio = bootstrap.compare(
+            of_seeds(own, f"cost {part}"), column(expert, f"cost {part}"), mean, "ratio"
+        )
         found[f"{part}: mean / expert's"] = ratio.value
         found[f"its interval, {part}"] = interval(ratio, 1.0, 3)
     for part in PARTS:
-        found[f"of {part}, mean"] = float(_of(own, f"cost of {part}").mean())
-    better = success_share(_of(own, "cost") < column(expert, "cost"), bootstrap)
+        found[f"of {part}, mean"] = float(of_seeds(own, f"cost of {part}").mean())
+    better = success_share(of_seeds(own, "cost") < column(expert, "cost"), bootstrap)
     found["tasks that cost less [%]"] = 100.0 * better.value
     found["interval of the share"] = interval(better, 100.0, 1)
     return found
 
 
 def _limits(own: Sequence[Sequence[Row]]) -> dict[str, Value]:
-    violating = _of(own, "violating samples")
+    violating = of_seeds(own, "violating samples")
     return {
-        "median distance [mm]": 1e3 * float(np.median(_of(own, "distance"))),
-        "mean distance [mm]": 1e3 * float(_of(own, "distance").mean()),
+        "median distance [mm]": 1e3 * float(np.median(of_seeds(own, "distance"))),
+        "mean distance [mm]": 1e3 * float(of_seeds(own, "distance").mean()),
         "violating episodes [%]": 100.0 * float((violating > 0).mean()),
         "violating samples / episode": float(violating.mean()),
-        "samples too fast / episode": float(_of(own, "fast samples").mean()),
-        "fallback steps / episode": float(_of(own, "fallback steps").mean()),
+        "samples too fast / episode": float(of_seeds(own, "fast samples").mean()),
+        "fallback steps / episode": float(of_seeds(own, "fallback steps").mean()),
     }
 
 

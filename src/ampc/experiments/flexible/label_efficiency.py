@@ -7,12 +7,19 @@ from itertools import product
 
 import numpy as np
 
-from ampc.arrays import FloatArray
 from ampc.evaluation.statistics import BootstrapSettings, Estimate, TaskBootstrap, mean, quantile
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.flexible.label_policies import GuardedPolicy
+from ampc.experiments.flexible.pictures import point_of
 from ampc.experiments.flexible.policies import DAGGER, LOOP, TRAINING, FlexiblePolicy
-from ampc.experiments.flexible.protocol import EVALUATION_SEED, PLANTS, REGIONS, column, episodes_of, interval
+from ampc.experiments.flexible.protocol import (
+    EVALUATION_SEED,
+    PLANTS,
+    REGIONS,
+    first_episodes,
+    interval,
+    of_seeds,
+)
 from ampc.experiments.flexible.trial import Contestant, FlexibleTasks, FlexibleTrial
 from ampc.experiments.study import Budget, Findings, Row, Study, Value
 from ampc.report.studies import Panel, Point, draw_panels
@@ -100,7 +107,7 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
             row |= {name: scale * estimate.value, f"interval, {name}": interval(estimate, scale, 1)}
             if plant == next(iter(PLANTS)):
                 own = points.setdefault((name, region), {}).setdefault(method, {})
-                own[count] = _point(estimate, scale)
+                own[count] = point_of(estimate, scale)
         figures.append(row)
     panels = [
         Panel(f"{region}: {name}", series, name, "labels", log_x=True, log_y="mm" in name)
@@ -118,27 +125,18 @@ def _order(group: tuple[tuple[str, str, int, str], Sequence[FlexibleTrial]]) -> 
 
 def _figures(trials: Sequence[FlexibleTrial], store: Store) -> dict[str, tuple[Estimate, float]]:
     """What the policies of all seeds have come to, and the factor from SI."""
-    seeds = [episodes_of([trial], store, trial.contestants[0].name) for trial in trials]
-
-    def of(name: str) -> FloatArray:
-        return np.array([column(episodes, name) for episodes in seeds])
-
-    distance = of("distance")
+    seeds = [first_episodes([trial], store) for trial in trials]
+    distance = of_seeds(seeds, "distance")
     bootstrap = TaskBootstrap(distance.shape[1], BootstrapSettings())
     within, violating = (
         bootstrap.estimate(each.astype(np.float64), mean)
-        for each in (distance < 0.01, of("violating samples") > 0)
+        for each in (distance < 0.01, of_seeds(seeds, "violating samples") > 0)
     )
     return {
         "median distance [mm]": (bootstrap.estimate(distance, quantile(0.5)), 1e3),
         "within 1 cm [%]": (within, 100.0),
         "violating episodes [%]": (violating, 100.0),
     }
-
-
-def _point(estimate: Estimate, scale: float) -> Point:
-    low, high = (estimate.value if end is None else end for end in (estimate.low, estimate.high))
-    return scale * estimate.value, scale * low, scale * high
 
 
 def _teaching(cells: Mapping[str, Cell], store: Store) -> list[Row]:

@@ -3,6 +3,7 @@
 Controllers are tuned on tasks with the seeds 1000 to 1999; the seed here is used for nothing but evaluation.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,6 @@ from ampc.arrays import FloatArray
 from ampc.evaluation.statistics import (
     BootstrapSettings,
     Estimate,
-    Statistic,
     TaskBootstrap,
     quantile,
     success_share,
@@ -27,7 +27,7 @@ EVALUATION_SEED = 20473
 PLANTS = {"nominal": 1.0, "softer": 0.9}
 """Young's modulus of the plants, relative to what controllers are told."""
 REGIONS = FLEXIBLE_REGIONS
-_MEDIAN = quantile(0.5)
+_MEDIAN, _P95 = quantile(0.5), quantile(0.95)
 
 Episode = Mapping[str, Any]
 
@@ -38,6 +38,16 @@ def episodes_of(cells: Sequence[Cell], store: Store, contestant: str) -> list[Ep
     for cell in cells:
         found += [each for each in store.values(cell)["episodes"] if each["contestant"] == contestant]
     return found
+
+
+def first_episodes(trials: Sequence[FlexibleTrial], store: Store) -> list[Episode]:
+    """Figures of the first contestants' episodes in several trials."""
+    return [each for trial in trials for each in episodes_of([trial], store, trial.contestants[0].name)]
+
+
+def kind_of(name: str) -> str:
+    """The controller that a contestant is one seed of: ``SAC + filter`` of ``SAC 1 + filter``."""
+    return re.sub(r" \d+(?= \+|$)", "", name)
 
 
 def traces_of(cells: Sequence[Cell], store: Store, contestant: str, name: str) -> FloatArray:
@@ -55,6 +65,11 @@ def column(episodes: Sequence[Episode], name: str) -> FloatArray:
     return np.array([np.inf if each[name] is None else float(each[name]) for each in episodes])
 
 
+def of_seeds(seeds: Sequence[Sequence[Episode]], name: str) -> FloatArray:
+    """A figure of all episodes of several seeds on the same tasks (S, N)."""
+    return np.array([column(episodes, name) for episodes in seeds])
+
+
 def interval(estimate: Estimate, scale: float = 1.0, digits: int = 2) -> str:
     """An interval as text; infinite ends as such."""
     if estimate.low is None or estimate.high is None:
@@ -62,25 +77,37 @@ def interval(estimate: Estimate, scale: float = 1.0, digits: int = 2) -> str:
     return f"{scale * estimate.low:.{digits}f} to {scale * estimate.high:.{digits}f}"
 
 
-def accuracy_columns(episodes: Sequence[Episode]) -> dict[str, Value]:
-    """Distances at 1.5 and 3 s with intervals over tasks, and shares of tasks that arrive."""
-    bootstrap = TaskBootstrap(len(episodes), BootstrapSettings())
-    found: dict[str, Value] = {"tasks": len(episodes)}
+def accuracy_columns(*seeds: Sequence[Episode]) -> dict[str, Value]:
+    """Distances at 1.5 and 3 s and shares of tasks that arrive, with intervals over tasks and seeds.
+
+    Of several seeds, quantiles are means over the seeds of each one's quantile, the worst is that of all.
+    """
+    bootstrap = TaskBootstrap(len(seeds[0]), BootstrapSettings())
+    found: dict[str, Value] = {"tasks": len(seeds[0])}
     for at in ("1.5 s", "3 s"):
-        distance = column(episodes, f"distance {at}")
+        distance = of_seeds(seeds, f"distance {at}")
         estimate = bootstrap.estimate(distance, _MEDIAN)
         found[f"median at {at} [mm]"] = 1e3 * estimate.value
         found[f"its interval, {at}"] = interval(estimate, 1e3)
-        statistics: dict[str, Statistic] = {"p95": quantile(0.95)}
-        for name, statistic in statistics.items():
-            found[f"{name} at {at} [mm]"] = 1e3 * float(statistic(distance))
+        found[f"p95 at {at} [mm]"] = 1e3 * float(_P95(distance).mean())
         found[f"worst at {at} [mm]"] = 1e3 * float(distance.max())
         arrived = success_share(distance < 0.01, bootstrap)
         found[f"within 1 cm at {at} [%]"] = 100.0 * arrived.value
         found[f"share's interval, {at}"] = interval(arrived, 100.0, 1)
-    settled = success_share(column(episodes, "settled") > 0.5, bootstrap)
+    settled = success_share(of_seeds(seeds, "settled") > 0.5, bootstrap)
     found["within 1 cm for 0.3 s [%]"] = 100.0 * settled.value
     return found
+
+
+def violating_columns(*seeds: Sequence[Episode]) -> dict[str, Value]:
+    """Share of the episodes in which a point enters an obstacle, intervals as in `accuracy_columns`."""
+    samples = of_seeds(seeds, "violating samples")
+    share = success_share(samples > 0, TaskBootstrap(samples.shape[1], BootstrapSettings()))
+    return {
+        "violating episodes [%]": 100.0 * share.value,
+        "its interval [%]": interval(share, 100.0, 1),
+        "violating samples / episode": float(samples.mean()),
+    }
 
 
 def limit_columns(episodes: Sequence[Episode]) -> dict[str, Value]:

@@ -14,8 +14,10 @@ from ampc.experiments.agents.gail import GAILPolicy
 from ampc.experiments.agents.ppo import PPOPolicy
 from ampc.experiments.agents.sac import SACPolicy
 from ampc.experiments.cell import Cell, Store
-from ampc.experiments.flexible.distillation import CLONED, EXPERT, TAUGHT, policies
+from ampc.experiments.flexible.distillation import CLONED, TAUGHT, policies
+from ampc.experiments.flexible.pictures import BEHIND
 from ampc.experiments.flexible.policies import DURATION, teaching
+from ampc.experiments.flexible.protocol import kind_of
 from ampc.experiments.flexible.trial import Contestant
 from ampc.experiments.study import Budget
 from ampc.learning.reinforcement.settings import ExperienceSettings
@@ -33,7 +35,6 @@ FIRST_ROUND = "rounds/0/dataset"
 """Demonstrations in the folder of a policy that was cloned from them."""
 FILTERED = (TAUGHT, SAC, PPO)
 """Whose policies are also compared behind the safety filter."""
-BEHIND = " + filter"
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def contestants(quick: bool, budget: Budget = FULL) -> list[Contestant]:
     found = agents(quick, budget)
     loops = [Contestant(name, _setup(cell), cell) for name, cell in found.items()]
     for name, cell in found.items():
-        if algorithm_in(name) in FILTERED:
+        if kind_of(name) in FILTERED:
             loops.append(Filtered(f"{name}{BEHIND}", _setup(cell), cell))
     return loops
 
@@ -82,10 +83,3 @@ def contestants(quick: bool, budget: Budget = FULL) -> list[Contestant]:
 def _setup(policy: Cell) -> FlexibleSetup:
     """The loop that a policy learned in: of agents, one in which their commands are held."""
     return HeldSetup() if isinstance(policy, AgentPolicy) else FlexibleSetup()
-
-
-def algorithm_in(name: str) -> str:
-    """The controller that a contestant is one seed of: ``SAC + filter`` of ``SAC 1 + filter``."""
-    base = name.removesuffix(BEHIND)
-    kind = base.rsplit(" ", 1)[0] if base != EXPERT else base
-    return kind + name[len(base) :]

@@ -7,18 +7,26 @@ import numpy as np
 
 from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.experiments.cell import Cell, Store
-from ampc.experiments.flexible.distillation import EXPERT, taught, violating_columns
+from ampc.experiments.flexible.distillation import EXPERT, taught
+from ampc.experiments.flexible.pictures import (
+    MARKS,
+    Outcome,
+    draw_distances,
+    draw_trade_off,
+    outcome_of,
+)
 from ampc.experiments.flexible.protocol import (
     EVALUATION_SEED,
     REGIONS,
+    Episode,
     accuracy_columns,
-    column,
-    episodes_of,
-    traces_of,
+    first_episodes,
+    kind_of,
+    violating_columns,
 )
 from ampc.experiments.flexible.trial import Contestant, FlexibleTasks, FlexibleTrial
 from ampc.experiments.study import Findings, Row, Study, Value
-from ampc.report.studies import Panel, Point, draw_panels
+from ampc.report.boxes import CAPTION
 
 SEEDS = (0, 1, 2)
 """Of the policies."""
@@ -49,53 +57,58 @@ def cells(quick: bool) -> Mapping[str, Cell]:
 
 
 def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
-    """A table by plant and controller, and distance, violations and time beside each other."""
-    names = list(dict.fromkeys(name.split(" | ")[0] for name in cells))
-    plants = list(dict.fromkeys(name.split(" | ")[1] for name in cells))
-    rows: list[Row] = []
-    distance, violations, time = ({name: dict[float | str, Point]() for name in names} for _ in range(3))
-    for plant, name in product(plants, names):
-        for region in ("all", *REGIONS):
-            parts = _parts(cells, name, plant, region)
-            episodes = episodes_of(parts, store, name)
-            labels: dict[str, Value] = {"plant": plant, "goals": region, "controller": name}
-            rows.append(labels | accuracy_columns(episodes) | violating_columns(episodes))
-        parts = _parts(cells, name, plant, "all")
-        episodes, step = episodes_of(parts, store, name), traces_of(parts, store, name, "step")
-        distance[name][plant] = _point(1e3 * column(episodes, "distance 3 s"))
-        share = 100.0 * float((column(episodes, "violating samples") > 0).mean())
-        violations[name][plant] = (share, share, share)
-        time[name][plant] = _point(1e6 * step.ravel())
-    figure = draw_panels(
-        [
-            Panel("", distance, "distance at 3 s [mm]", log_y=True),
-            Panel("", violations, "violating episodes [%]"),
-            Panel("", time, "time of a step [us]", log_y=True),
-        ],
-        1,
-    )
-    return Findings({"robustness": rows}, {"robustness": figure}, NOTES)
+    """Tables by plant and controller, of all goals, each region and each seed; the pictures of the paper."""
+    names, plants = (list(dict.fromkeys(name.split(" | ")[part] for name in cells)) for part in (0, 1))
+    kinds = dict.fromkeys(map(kind_of, names))
+    regions: list[Row] = []
+    pooled: list[Row] = []
+    single: list[Row] = []
+    outcomes: dict[tuple[str, str, str], Outcome] = {}
+    for plant, kind in product(plants, kinds):
+        own = [name for name in names if kind_of(name) == kind]
+        labels: dict[str, Value] = {"plant": plant, "controller": kind, "seeds": len(own)}
+        everywhere: list[list[Episode]] = [[] for _ in own]
+        for region in REGIONS:
+            trials = [_trial(cells, name, plant, region) for name in own]
+            outcomes[plant, region, kind] = outcome_of([[trial] for trial in trials], store)
+            seeds = [first_episodes([trial], store) for trial in trials]
+            everywhere = [[*before, *these] for before, these in zip(everywhere, seeds, strict=True)]
+            regions.append(labels | {"goals": region} | _columns(*seeds))
+        step = np.concatenate([outcomes[plant, region, kind].step for region in REGIONS])
+        pooled.append(labels | _columns(*everywhere) | {"step, median [us]": 1e6 * float(np.median(step))})
+        for name, episodes in zip(own, everywhere, strict=True):
+            single.append({"plant": plant, "controller": name} | _columns(episodes))
+    tables = {"robustness": pooled, "regions": regions, "seeds": single}
+    figures = {
+        "distances": draw_distances(outcomes, rows="plant"),
+        "trade_off": draw_trade_off(outcomes),
+    }
+    return Findings(tables, figures, NOTES)
 
 
-def _parts(cells: Mapping[str, Cell], name: str, plant: str, region: str) -> Sequence[Cell]:
-    def fits(key: str) -> bool:
-        parts = key.split(" | ")
-        return parts[:2] == [name, plant] and region in ("all", parts[2])
-
-    return [cell for key, cell in cells.items() if fits(key)]
+def _trial(cells: Mapping[str, Cell], name: str, plant: str, region: str) -> FlexibleTrial:
+    trial = cells[f"{name} | {plant} | {region}"]
+    assert isinstance(trial, FlexibleTrial)
+    return trial
 
 
-def _point(values: np.ndarray) -> Point:
-    """Median and middle 90 %."""
-    middle, low, high = (float(value) for value in np.percentile(values, [50, 5, 95]))
-    return middle, low, high
+def _columns(*seeds: Sequence[Episode]) -> dict[str, Value]:
+    """Figures at 3 s, and violations."""
+    figures = accuracy_columns(*seeds)
+    shown = {name: value for name, value in figures.items() if "1.5 s" not in name}
+    return shown | violating_columns(*seeds)
 
 
 NOTES = (
     "Controllers and policies are those of the study `distillation`, three seeds of each; they are told the "
     "nominal plant with the published noise in every case, and their estimator adapts the stiffness. "
     "Policies have learned on 0.85 to 1.1 of the nominal stiffness, without payload and with the published "
-    "noise. Bars: 5th to 95th percentile of the tasks, and of the steps.",
+    "noise.",
+    f"robustness: goals of both regions together, {len(REGIONS) * TASKS} tasks, and all seeds; regions: each "
+    "region by itself; seeds: each policy by itself. Of several seeds, quantiles are means over the seeds of "
+    "each one's, and intervals are 95 %, over tasks and seeds; of one, over tasks. Tasks and noise are the "
+    "same for all controllers.",
+    f"{CAPTION} {MARKS}",
 )
 STUDY = Study(
     "robustness",

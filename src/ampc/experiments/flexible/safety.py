@@ -8,9 +8,15 @@ import numpy as np
 from ampc.evaluation.certificate import upper_bound
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.flexible.distillation import EXPERT, TAUGHT
-from ampc.experiments.flexible.protocol import EVALUATION_SEED, PLANTS, REGIONS, Episode, column
+from ampc.experiments.flexible.pictures import (
+    BEHIND,
+    MARKS,
+    Outcome,
+    draw_distances,
+    draw_trade_off,
+)
+from ampc.experiments.flexible.protocol import EVALUATION_SEED, PLANTS, REGIONS, Episode, column, of_seeds
 from ampc.experiments.flexible.safety_loops import (
-    FILTERED,
     filtered_and_not,
     hostile,
     rigid,
@@ -19,7 +25,7 @@ from ampc.experiments.flexible.safety_loops import (
 from ampc.experiments.flexible.safety_trial import FilteredContestant, SafetyTrial
 from ampc.experiments.flexible.trial import TRACES, FlexibleTasks
 from ampc.experiments.study import Findings, Row, Study, Value
-from ampc.report.studies import Panel, Point, draw_panels
+from ampc.report.boxes import CAPTION
 from ampc.tasks.flexible import FlexibleRegion
 
 FIRST_TASK = 5000
@@ -50,7 +56,7 @@ def cells(quick: bool) -> Mapping[str, Cell]:
     """Trials by part of the study, plant, region and loop."""
     found: dict[str, Cell] = {}
     loops = filtered_and_not(quick)
-    counted = [loop for loop in loops if loop.name == TAUGHT + FILTERED]
+    counted = [loop for loop in loops if loop.name == TAUGHT + BEHIND]
     for plant, region in product(PLANTS, REGIONS):
         of_policies = loops if region == "near-wall" or plant == "nominal" else []
         for loop in of_policies:
@@ -102,9 +108,10 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
         tables.setdefault(part, []).append(labels | _figures(trials, store))
     times = {loop: trials for (part, plant, region, loop), trials in groups.items()
              if (part, plant, region) == ("policies", "nominal", "near-wall")}  # fmt: skip
+    outcomes = _outcomes(groups, store)
     return Findings(
         {**tables, "times": _times(times, store), "published": PUBLISHED},
-        {"policies": _figure(groups, store)},
+        {"distances": draw_distances(outcomes), "trade_off": draw_trade_off(outcomes)},
         NOTES,
     )
 
@@ -167,25 +174,17 @@ def _times(groups: Mapping[str, Sequence[SafetyTrial]], store: Store) -> list[Ro
     return rows
 
 
-def _figure(groups: Mapping[tuple[str, str, str, str], list[SafetyTrial]], store: Store) -> bytes:
-    """Distances and violating samples near the wall, as in the paper's Figures 4 and 5."""
-    distance: dict[str, dict[float | str, Point]] = {plant: {} for plant in PLANTS}
-    samples: dict[str, dict[float | str, Point]] = {plant: {} for plant in PLANTS}
+def _outcomes(
+    groups: Mapping[tuple[str, str, str, str], Sequence[SafetyTrial]], store: Store
+) -> dict[tuple[str, str, str], Outcome]:
+    """Distances, violations and times of expert and policies, each with and without filter."""
+    found = {}
     for (part, plant, region, loop), trials in groups.items():
-        if part != "policies" or region != "near-wall":
-            continue
-        episodes = _episodes(trials, store)
-        middle, low, high = np.percentile(1e3 * column(episodes, "distance"), [50, 5, 95]).tolist()
-        distance[plant][loop] = (middle, low, high)
-        mean = float(column(episodes, "violating samples").mean())
-        samples[plant][loop] = (mean, mean, mean)
-    return draw_panels(
-        [
-            Panel("", distance, "distance at the end [mm]", log_y=True),
-            Panel("", samples, "violating samples / episode"),
-        ],
-        1,
-    )
+        if part == "policies":
+            episodes = [_episodes(trials, store)]
+            distance, violating = (of_seeds(episodes, name) for name in ("distance", "violating samples"))
+            found[plant, region, loop] = Outcome(distance, violating, _traces(trials, store, "step"))
+    return found
 
 
 NOTES = (
@@ -196,7 +195,7 @@ NOTES = (
     "policies: episodes of 3 s. count: one policy for long. hostile, unprotected: episodes of 0.6 s with and "
     "without filter. filters: around the policy taught by DAgger and around random torques; the published "
     "form believes in one segment. rigid: the arm without flexible links, its plant the same.",
-    "Bars in the figure: 5th to 95th percentile of the tasks. Published figures: end effector alone.",
+    f"{CAPTION} {MARKS} Published figures: end effector alone.",
 )
 STUDY = Study(
     "safety",

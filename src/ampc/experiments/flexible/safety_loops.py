@@ -7,10 +7,10 @@ from ampc.episodes.filtered_setup import FilteredSetup, Proposer
 from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.episodes.setup import RobotSettings
 from ampc.experiments.flexible.distillation import CLONED, EXPERT, TAUGHT, policies
+from ampc.experiments.flexible.pictures import BEHIND
 from ampc.experiments.flexible.policies import FlexiblePolicy
 from ampc.experiments.flexible.safety_trial import FilteredContestant
 
-FILTERED = " + filter"
 HOSTILE: dict[str, Proposer] = {
     "random": "random",
     "bang-bang": "bang-bang",
@@ -47,7 +47,7 @@ def filtered_and_not(quick: bool) -> list[FilteredContestant]:
     """Expert and policies, each with and without filter."""
     cells: dict[str, FlexiblePolicy | None] = {EXPERT: None, **taught(quick)}
     return [
-        FilteredContestant(name + (FILTERED if filtered else ""), FilteredSetup(filtered=filtered), cell)
+        FilteredContestant(name + (BEHIND if filtered else ""), FilteredSetup(filtered=filtered), cell)
         for name, cell in cells.items()
         for filtered in (False, True)
     ]
@@ -82,7 +82,7 @@ def rigid() -> list[FilteredContestant]:
     proposers: dict[str, Proposer] = {EXPERT: "own", "random": "random", "towards obstacles": "obstacles"}
     return [
         FilteredContestant(
-            name + (FILTERED if filtered else ""), replace(base, proposer=proposer, filtered=filtered)
+            name + (BEHIND if filtered else ""), replace(base, proposer=proposer, filtered=filtered)
         )
         for name, proposer in proposers.items()
         for filtered in (False, True)

@@ -16,7 +16,7 @@ from ampc.experiments.agents.ppo import PPOPolicy
 from ampc.experiments.agents.results import budget_rows, draw_curves
 from ampc.experiments.agents.sac import SACPolicy
 from ampc.experiments.cell import Cell, Store
-from ampc.experiments.rigid.comparison import compare, panel, rows
+from ampc.experiments.rigid.comparison import compare, draw_errors, panel, rows
 from ampc.experiments.rigid.dagger_policies import DaggerPolicy
 from ampc.experiments.rigid.demonstrations import Demonstrations
 from ampc.experiments.rigid.policies import ClonedPolicy
@@ -37,6 +37,7 @@ from ampc.learning.dagger import Teaching
 from ampc.learning.dagger_settings import DaggerSettings
 from ampc.learning.reinforcement.settings import ExperienceSettings
 from ampc.policies.spec import InputSettings, NetworkSettings
+from ampc.report.boxes import CAPTION
 from ampc.report.studies import draw_panels
 from ampc.tasks import REGIONS, TaskSettings
 
@@ -115,7 +116,12 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
         columns=1,
     )
     tables = {"figures": rows(summary), "budget": budget_rows(policies, store)}
-    return Findings(tables, {"regions": figure, "learning": draw_curves(methods, store)}, NOTES)
+    figures = {
+        "regions": figure,
+        "errors": draw_errors(cells, store),
+        "learning": draw_curves(methods, store),
+    }
+    return Findings(tables, figures, NOTES)
 
 
 NOTES = (
@@ -123,6 +129,7 @@ NOTES = (
     f"from the same {EPISODES} demonstrations, DAgger from about as many labels, agents by driving besides. "
     "What each was given stands in the table `budget`: it is to be read "
     "beside the figures. Success means less than 10 mm throughout the last 0.3 s of 3 s.",
+    f"Steady error: that of the last 0.3 s; less than 1 um is drawn as that. {CAPTION}",
 )
 
 

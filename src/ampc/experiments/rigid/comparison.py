@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ampc.arrays import FloatArray
 from ampc.evaluation import BenchmarkResult, BootstrapSettings, Criterion, Summary, judge, summarise
 from ampc.evaluation.results import FORMAT_VERSION
 from ampc.evaluation.summary import FIGURES, StatisticName
@@ -13,6 +15,8 @@ from ampc.experiments.cell import Cell, Store
 from ampc.experiments.rigid.protocol import group_of
 from ampc.experiments.rigid.trial import Trial
 from ampc.experiments.study import Row, Value
+from ampc.report.boxes import BoxPanel, draw_boxes
+from ampc.report.plotting import ERROR_FLOOR
 from ampc.report.studies import Panel, Point
 
 COLUMNS: Mapping[str, tuple[str, StatisticName, float]] = {
@@ -29,14 +33,8 @@ COLUMNS: Mapping[str, tuple[str, StatisticName, float]] = {
 _METRICS = {metric for metric, _, _ in COLUMNS.values()} | {"step_time_p50", "torque_saturation"}
 
 
-def compare(cells: Mapping[str, Cell], store: Store, expert: str) -> Summary:
-    """Paired figures of trials on the same task sets, and of methods with several seeds.
-
-    Args:
-        cells: Trials by name, as `ampc.experiments.rigid.protocol.with_seed` gives it; others are left out.
-        store: Where they are.
-        expert: Name of the controller that all are compared with.
-    """
+def results_of(cells: Mapping[str, Cell], store: Store) -> BenchmarkResult:
+    """Episodes of trials on the same task sets; cells that are no trials are left out."""
     trials = {name: cell for name, cell in cells.items() if isinstance(cell, Trial)}
     tables = []
     for name, trial in trials.items():
@@ -45,22 +43,46 @@ def compare(cells: Mapping[str, Cell], store: Store, expert: str) -> Summary:
             for column, value in (("region", tasks.name), ("controller", name)):
                 table = table.add_column(0, column, pa.repeat(pa.scalar(value), len(table)))
             tables.append(table)
-    regions = tuple(tasks.name for tasks in next(iter(trials.values())).sets)
     description = {
         "format_version": FORMAT_VERSION,
         "controllers": tuple(trials),
-        "regions": regions,
+        "regions": tuple(tasks.name for tasks in next(iter(trials.values())).sets),
         "settings": {},
         "setups": {},
     }
+    return BenchmarkResult(pa.concat_tables(tables), description)
+
+
+def compare(cells: Mapping[str, Cell], store: Store, expert: str) -> Summary:
+    """Paired figures of trials on the same task sets, and of methods with several seeds.
+
+    Args:
+        cells: Trials by name, as `ampc.experiments.rigid.protocol.with_seed` gives it; others are left out.
+        store: Where they are.
+        expert: Name of the controller that all are compared with.
+    """
+    result = results_of(cells, store)
     groups: dict[str, tuple[str, ...]] = {}
-    for name in trials:
+    for name in result.controllers:
         if (group := group_of(name)) != name:
             groups[group] = (*groups.get(group, ()), name)
-    result = BenchmarkResult(pa.concat_tables(tables), description)
     kinds = tuple(kind for kind in FIGURES if kind.metric in _METRICS)
     settings = BootstrapSettings(resamples=1000)
     return summarise(result, expert, settings, groups, familiar=("interior",), kinds=kinds)
+
+
+def draw_errors(cells: Mapping[str, Cell], store: Store) -> bytes:
+    """Boxes of the steady errors from 1 um on by method, all seeds together, a panel for each task set."""
+    result = results_of(cells, store)
+    panels = []
+    for region in result.regions:
+        methods: dict[str, list[FloatArray]] = {}
+        for name in result.controllers:
+            errors = 1e3 * result.values(name, region, "steady_error")
+            methods.setdefault(group_of(name), []).append(errors)
+        boxes = {method: np.concatenate(errors) for method, errors in methods.items()}
+        panels.append(BoxPanel(f"goals: {region}", {"": boxes}, "steady error [mm]", {"10 mm": 10.0}))
+    return draw_boxes(panels, floor=1e3 * ERROR_FLOOR)
 
 
 def rows(summary: Summary, regions: Sequence[str] | None = None, **labels: Value) -> list[Row]:
