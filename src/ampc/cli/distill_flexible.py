@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ampc.cli.simulate import finer
+from ampc.cli.stopping import stopping_at_once
 from ampc.cli.walls import DrawnWalls
 from ampc.episodes.files import read_json, write_json
 from ampc.episodes.flexible_setup import FlexibleSetup
@@ -77,7 +78,9 @@ def distill_flexible(options: DistillFlexible, console: Console) -> int:
     policy = policy_of(setup, options.seed, budget, workers, options.architecture, walls, options.filtered)
     study = single_study(policy, options.tasks or TASKS[options.preset])
     store = Store(options.out / "cells")
-    found = reproduce([study], store, options.out, workers=options.workers, console=console)[study.name]
+    with stopping_at_once():
+        results = reproduce([study], store, options.out, workers=options.workers, console=console)
+    found = results[study.name]
     folder = options.out / "policy"
     folder.mkdir(exist_ok=True)
     for name in POLICY_FILES:

@@ -20,6 +20,7 @@ from ampc.cli.options import (
     Reproduce,
     Train,
 )
+from ampc.cli.stopping import stopping_at_once
 from ampc.errors import RobotError, SettingsError
 from ampc.runs import Run
 
@@ -151,7 +152,8 @@ def reproduce(options: Reproduce, console: Console) -> int:
         tell_left_out([study for study in studies if study.long], console)
         studies = [study for study in studies if not study.long]
     store = Store(options.cells)
-    run_studies(studies, store, output, options.quick, options.workers, console, options.only)
+    with stopping_at_once():
+        run_studies(studies, store, output, options.quick, options.workers, console, options.only)
     return 0
 
 
