@@ -1,5 +1,6 @@
 """The study of all algorithms: who is in it, what its cells depend on, what it makes of their results."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from ampc.experiments.code import sources_of
 from ampc.experiments.flexible import algorithms, pictures, rivals
 from ampc.experiments.flexible.policies import teaching
 from ampc.experiments.flexible.protocol import kind_of
+from ampc.experiments.flexible.rival_trial import Filtered, RivalTrial, trial_of
 from ampc.experiments.flexible.trial import Contestant, FlexibleTasks, FlexibleTrial
 from ampc.experiments.rigid import algorithms as rigid
 from ampc.experiments.rigid.protocol import group_of
@@ -77,6 +79,23 @@ def test_all_rivals_meet_the_same_tasks(quick):
             (cell.tasks.seed, index) for index in range(cell.tasks.first, cell.tasks.first + cell.tasks.count)
         }
     assert all(len(set(map(frozenset, rivals.values()))) == 1 for rivals in met.values())
+
+
+def test_results_depend_on_the_code_of_their_own_loops():
+    """A changed filter runs those again that were behind it, and no others."""
+    tried = {name.split(" | ")[0]: type(cell) for name, cell in algorithms.cells(quick=False).items()}
+    again = {name for name, kind in tried.items() if kind is RivalTrial}
+    agents = {name for name, cell in rivals.agents(quick=False).items() if isinstance(cell, AgentPolicy)}
+    filtered = {name for name in tried if name.endswith("+ filter")}
+    assert again == agents | filtered
+    assert len(filtered) == 9
+    of_rivals, of_others = (
+        {path.name for path in sources_of(f"ampc.experiments.flexible.{name}")}
+        for name in ("rival_trial", "trial")
+    )
+    own = {"safety_filter.py", "held_setup.py", "filtered_setup.py"}
+    assert own <= of_rivals
+    assert not own & of_others
 
 
 def test_imitators_imitate_the_same_demonstrations():
@@ -173,8 +192,8 @@ def test_an_agent_drives_and_is_filtered(tmp_path):
     assert store.values(cell)["control steps"] == 100
     assert len(store.values(cell)["curve"]) == 1
     setup = HeldSetup()
-    for contestant in (Contestant("SAC", setup, cell), rivals.Filtered("SAC + filter", setup, cell)):
-        trial = FlexibleTrial(FlexibleTasks("random", 1000, 0, 1), (contestant,), duration=0.05)
+    for contestant in (Contestant("SAC", setup, cell), Filtered("SAC + filter", setup, cell)):
+        trial = replace(trial_of(FlexibleTasks("random", 1000, 0, 1), contestant), duration=0.05)
         _, error = run_cell(("trial", trial, store))
         assert error is None, error
         assert store.values(trial)["episodes"][0]["fallback steps"] == 0

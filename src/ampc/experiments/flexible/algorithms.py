@@ -1,7 +1,6 @@
 """Study: all ways to a policy beside each other, from the same 100 demonstrations or by driving alone."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from itertools import product
 
 import numpy as np
@@ -16,6 +15,7 @@ from ampc.evaluation.statistics import (
     quantile,
 )
 from ampc.experiments.agents.results import budget_rows, draw_curves
+from ampc.experiments.agents.rivals import IMITATING, rivals_study
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.flexible import expert
 from ampc.experiments.flexible.distillation import EXPERT, TAUGHT
@@ -38,17 +38,16 @@ from ampc.experiments.flexible.protocol import (
     kind_of,
     of_seeds,
 )
+from ampc.experiments.flexible.rival_trial import Filtered, trial_of
 from ampc.experiments.flexible.rivals import (
     DRIVING,
     FULL,
-    IMITATING,
     SEEDS,
     STEPS,
-    Filtered,
     contestants,
 )
 from ampc.experiments.flexible.trial import Contestant, FlexibleTasks, FlexibleTrial
-from ampc.experiments.study import Budget, Findings, Row, Study, Value
+from ampc.experiments.study import Budget, Findings, Row, Value
 from ampc.report.boxes import CAPTION
 
 TASKS = 100
@@ -89,7 +88,7 @@ def cells(quick: bool, budget: Budget = FULL) -> Mapping[str, Cell]:
             found[f"{EXPERT} | {plants[cell.tasks.stiffness_scale]} | {region} | from task {first}"] = cell
     for contestant, (plant, scale), region in product(loops, PLANTS.items(), REGIONS):
         tasks = FlexibleTasks(region, SEED, 0, 1 if quick else TASKS, scale)
-        found[f"{contestant.name} | {plant} | {region} | from task 0"] = FlexibleTrial(tasks, (contestant,))
+        found[f"{contestant.name} | {plant} | {region} | from task 0"] = trial_of(tasks, contestant)
     return found
 
 
@@ -212,20 +211,13 @@ NOTES = (
 )
 
 
-def within(budget: Budget) -> Study:
-    """The study with so many seeds and steps."""
-    seeds, steps = budget.seeds or len(SEEDS), budget.steps or STEPS
-    agents_minutes = seeds * len(IMITATING | DRIVING) * steps * MINUTES_OF_A_MILLION / 1e6
-    return Study(
-        "algorithms",
-        "Every rival in the same table",
-        "How do imitation by driving (GAIL, AIRL, density) and reinforcement learning (SAC, PPO) compare "
-        "with behaviour cloning and DAgger, without and with the safety filter?",
-        partial(cells, budget=budget),
-        findings,
-        core_minutes=agents_minutes + seeds * MINUTES_OF_THE_REST,
-        within=within,
-    )
-
-
-STUDY = within(FULL)
+STUDY = rivals_study(
+    "How do imitation by driving (GAIL, AIRL, density) and reinforcement learning (SAC, PPO) compare "
+    "with behaviour cloning and DAgger, without and with the safety filter?",
+    cells,
+    findings,
+    lambda seeds, steps: (
+        seeds * (len(IMITATING | DRIVING) * steps * MINUTES_OF_A_MILLION / 1e6 + MINUTES_OF_THE_REST)
+    ),
+    (len(SEEDS), STEPS),
+)

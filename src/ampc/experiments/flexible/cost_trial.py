@@ -10,12 +10,10 @@ from ampc.arrays import FloatArray
 from ampc.environments.expert_cost import ExpertCost
 from ampc.environments.loops import Views
 from ampc.episodes.episode import Episode
-from ampc.episodes.rollout import run_episode
 from ampc.errors import DatasetError
-from ampc.experiments.cell import Cell, Store
+from ampc.experiments.cell import Store
 from ampc.experiments.flexible.motion import measure_motion
-from ampc.experiments.flexible.safety_trial import FilteredContestant
-from ampc.experiments.flexible.trial import FlexibleTasks
+from ampc.experiments.flexible.safety_trial import LoopTrial
 
 ARRIVAL = 1.0
 """Time from which an arm has arrived, or should have [s]."""
@@ -24,25 +22,16 @@ FIGURES = ("distance", "violating samples", "fast samples", "fallback steps")
 
 
 @dataclass(frozen=True)
-class CostTrial(Cell):
-    """Episodes of one loop."""
-
-    tasks: FlexibleTasks
-    """Which tasks."""
-    contestant: FilteredContestant
-    """Which loop; its nonlinear MPC is the one whose cost counts, whoever drives."""
-    duration: float = 3.0
-    """Length of an episode [s]."""
+class CostTrial(LoopTrial):
+    """Episodes of one loop; its nonlinear MPC is the one whose cost counts, whoever drives."""
 
     def run(self, folder: Path, store: Store) -> dict[str, Any]:
         """Run all episodes."""
         setup = self.contestant.closed_loop(store)
-        plant, controller = setup.build()
         robot = setup.build_robot()
         own = ExpertCost(setup.loop.build_model(), setup.loop.nmpc)
         episodes: list[dict[str, Any]] = []
-        for task in self.tasks.sample(robot):
-            episode = run_episode(plant, controller, task, self.duration)
+        for episode, _ in self.drive(setup):
             motion = measure_motion(episode, robot)
             episodes.append({name: motion[name] for name in FIGURES} | costs_of(episode, own))
         return {"episodes": episodes}

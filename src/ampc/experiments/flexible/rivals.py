@@ -1,23 +1,17 @@
 """The controllers of the study `algorithms`: policies by every algorithm, some also behind the filter."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
-from ampc.control.safety_settings import SafetyFilterSettings
-from ampc.episodes.filtered_setup import FilteredSetup
-from ampc.episodes.flexible_setup import FlexibleSetup
-from ampc.episodes.held_setup import HeldSetup
-from ampc.experiments.agents.airl import AIRLPolicy
 from ampc.experiments.agents.base import AgentPolicy
-from ampc.experiments.agents.density import DensityPolicy
-from ampc.experiments.agents.gail import GAILPolicy
 from ampc.experiments.agents.ppo import PPOPolicy
+from ampc.experiments.agents.rivals import IMITATING, with_experience
 from ampc.experiments.agents.sac import SACPolicy
-from ampc.experiments.cell import Cell, Store
+from ampc.experiments.cell import Cell
 from ampc.experiments.flexible.distillation import CLONED, TAUGHT, policies
 from ampc.experiments.flexible.pictures import BEHIND
 from ampc.experiments.flexible.policies import DURATION, teaching
 from ampc.experiments.flexible.protocol import kind_of
+from ampc.experiments.flexible.rival_trial import Filtered, loop_of
 from ampc.experiments.flexible.trial import Contestant
 from ampc.experiments.study import Budget
 from ampc.learning.reinforcement.settings import ExperienceSettings
@@ -27,7 +21,6 @@ STEPS = 2_000_000
 """Control steps that each agent drives: the published budget."""
 FULL = Budget()
 SAC, PPO, PENALISED = "SAC", "PPO", "SAC, penalised"
-IMITATING: dict[str, type[AgentPolicy]] = {"GAIL": GAILPolicy, "AIRL": AIRLPolicy, "density": DensityPolicy}
 DRIVING: dict[str, type[AgentPolicy]] = {SAC: SACPolicy, PPO: PPOPolicy, PENALISED: SACPolicy}
 PENALTY = 1.0
 """Cost of a control step inside an obstacle, for the agent that is penalised [m of distance]."""
@@ -35,18 +28,6 @@ FIRST_ROUND = "rounds/0/dataset"
 """Demonstrations in the folder of a policy that was cloned from them."""
 FILTERED = (TAUGHT, SAC, PPO)
 """Whose policies are also compared behind the safety filter."""
-
-
-@dataclass(frozen=True)
-class Filtered(Contestant):
-    """A closed loop behind the safety filter."""
-
-    filter: SafetyFilterSettings = field(default_factory=SafetyFilterSettings)
-    """The filter."""
-
-    def closed_loop(self, store: Store) -> FilteredSetup:  # type: ignore[override]  # it builds the same
-        """The setup with the policy and the filter in place."""
-        return FilteredSetup(super().closed_loop(store), filter=self.filter)
 
 
 def agents(quick: bool, budget: Budget = FULL) -> dict[str, Cell]:
@@ -63,23 +44,16 @@ def agents(quick: bool, budget: Budget = FULL) -> dict[str, Cell]:
             lessons = teaching(seed, duration=0.4 if quick else DURATION)
             cell = kind(lessons, seed, shown=shown, shown_at=FIRST_ROUND)
             cost = PENALTY if name == PENALISED else 0.0
-            own: Any = replace(cell.settings, experience=replace(experience, violation_penalty=cost))  # type: ignore[attr-defined]
-            if quick and name != PPO:
-                own = replace(own, sac=replace(own.sac, learning_starts=40))
-            found[f"{name} {seed}"] = replace(cell, settings=own)  # type: ignore[call-arg]
+            own = replace(experience, violation_penalty=cost)
+            found[f"{name} {seed}"] = with_experience(cell, own, quick)
     return found
 
 
 def contestants(quick: bool, budget: Budget = FULL) -> list[Contestant]:
     """All policies, and some of them behind the filter."""
     found = agents(quick, budget)
-    loops = [Contestant(name, _setup(cell), cell) for name, cell in found.items()]
+    loops = [Contestant(name, loop_of(isinstance(cell, AgentPolicy)), cell) for name, cell in found.items()]
     for name, cell in found.items():
         if kind_of(name) in FILTERED:
-            loops.append(Filtered(f"{name}{BEHIND}", _setup(cell), cell))
+            loops.append(Filtered(f"{name}{BEHIND}", loop_of(isinstance(cell, AgentPolicy)), cell))
     return loops
-
-
-def _setup(policy: Cell) -> FlexibleSetup:
-    """The loop that a policy learned in: of agents, one in which their commands are held."""
-    return HeldSetup() if isinstance(policy, AgentPolicy) else FlexibleSetup()

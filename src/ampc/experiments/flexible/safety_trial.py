@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -13,6 +13,7 @@ from ampc.arrays import FloatArray
 from ampc.control.controller import Controller
 from ampc.control.filter_step import Decision, FilterStep
 from ampc.control.safety_filter import SafetyFilter
+from ampc.episodes.episode import Episode
 from ampc.episodes.filtered_setup import FilteredSetup
 from ampc.episodes.rollout import run_episode
 from ampc.experiments.cell import Cell, Store
@@ -42,8 +43,8 @@ class FilteredContestant:
 
 
 @dataclass(frozen=True)
-class SafetyTrial(Cell):
-    """Episodes of one loop."""
+class LoopTrial(Cell):
+    """Base of trials of one loop."""
 
     tasks: FlexibleTasks
     """Which tasks."""
@@ -52,15 +53,24 @@ class SafetyTrial(Cell):
     duration: float = 3.0
     """Length of an episode [s]."""
 
+    def drive(self, setup: FilteredSetup) -> Iterator[tuple[Episode, Controller]]:
+        """Run one episode after the other, and give the controller as it has left it."""
+        plant, controller = setup.build()
+        for task in self.tasks.sample(setup.build_robot()):
+            yield run_episode(plant, controller, task, self.duration), controller
+
+
+@dataclass(frozen=True)
+class SafetyTrial(LoopTrial):
+    """Episodes of one loop, and what its filter did."""
+
     def run(self, folder: Path, store: Store) -> dict[str, Any]:
         """Run all episodes."""
         setup = self.contestant.closed_loop(store)
-        plant, controller = setup.build()
         robot = setup.build_robot()
         episodes: list[dict[str, Any]] = []
         kept: dict[str, list[FloatArray]] = {"error": [], "step": [], "filter": []}
-        for task in self.tasks.sample(robot):
-            episode = run_episode(plant, controller, task, self.duration)
+        for episode, controller in self.drive(setup):
             history = _history(controller)
             figures = measure_motion(episode, robot) | {"contestant": self.contestant.name}
             episodes.append(figures | summarise_filter(history))

@@ -2,18 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 from ampc.episodes.collection_settings import CollectionSettings
 from ampc.episodes.setup import EpisodeSetup
 from ampc.errors import SettingsError
-from ampc.experiments.agents.airl import AIRLPolicy
 from ampc.experiments.agents.base import AgentPolicy
-from ampc.experiments.agents.density import DensityPolicy
-from ampc.experiments.agents.gail import GAILPolicy
 from ampc.experiments.agents.ppo import PPOPolicy
 from ampc.experiments.agents.results import budget_rows, draw_curves
+from ampc.experiments.agents.rivals import IMITATING, rivals_study, with_experience
 from ampc.experiments.agents.sac import SACPolicy
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.rigid.comparison import compare, draw_errors, panel, rows
@@ -32,7 +28,7 @@ from ampc.experiments.rigid.protocol import (
     with_seed,
 )
 from ampc.experiments.rigid.trial import TaskSet, Trial
-from ampc.experiments.study import Budget, Findings, Study
+from ampc.experiments.study import Budget, Findings
 from ampc.learning.dagger import Teaching
 from ampc.learning.dagger_settings import DaggerSettings
 from ampc.learning.reinforcement.settings import ExperienceSettings
@@ -47,7 +43,6 @@ LABELS = 4_000
 """Labels of DAgger: about as many as there are in the demonstrations."""
 STEPS = 300_000
 """Control steps that each agent drives: 5,000 episodes."""
-IMITATING: dict[str, type[AgentPolicy]] = {"GAIL": GAILPolicy, "AIRL": AIRLPolicy, "density": DensityPolicy}
 DRIVING: dict[str, type[AgentPolicy]] = {"SAC": SACPolicy, "PPO": PPOPolicy}
 FULL = Budget()
 MINUTES_OF_A_MILLION = 50.0
@@ -77,10 +72,7 @@ def cells(quick: bool, budget: Budget = FULL) -> Mapping[str, Cell]:
         )
         for name, kind in (IMITATING | DRIVING).items():
             cell = kind(lessons, seed, episodes, data if name in IMITATING else None)
-            own: Any = replace(cell.settings, experience=experience)  # type: ignore[attr-defined]
-            if quick and name != "PPO":
-                own = replace(own, sac=replace(own.sac, learning_starts=40))
-            found[with_seed(name, seed)] = _trial(replace(cell, settings=own), sets)  # type: ignore[call-arg]
+            found[with_seed(name, seed)] = _trial(with_experience(cell, experience, quick), sets)
     return found
 
 
@@ -133,20 +125,13 @@ NOTES = (
 )
 
 
-def within(budget: Budget) -> Study:
-    """The study with so many seeds and steps."""
-    count, steps = budget.seeds or len(seeds(quick=False)), budget.steps or STEPS
-    agents_minutes = count * len(IMITATING | DRIVING) * steps * MINUTES_OF_A_MILLION / 1e6
-    return Study(
-        "algorithms",
-        "Every rival in the same table",
-        "How do imitation by driving (GAIL, AIRL, density) and reinforcement learning (SAC, PPO) compare "
-        "with behaviour cloning and DAgger?",
-        partial(cells, budget=budget),
-        findings,
-        core_minutes=agents_minutes + count * MINUTES_OF_THE_REST,
-        within=within,
-    )
-
-
-STUDY = within(FULL)
+STUDY = rivals_study(
+    "How do imitation by driving (GAIL, AIRL, density) and reinforcement learning (SAC, PPO) compare "
+    "with behaviour cloning and DAgger?",
+    cells,
+    findings,
+    lambda count, steps: (
+        count * (len(IMITATING | DRIVING) * steps * MINUTES_OF_A_MILLION / 1e6 + MINUTES_OF_THE_REST)
+    ),
+    (len(seeds(quick=False)), STEPS),
+)

@@ -1,0 +1,56 @@
+"""What the studies of all algorithms have in common, whichever the arm."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from ampc.experiments.agents.airl import AIRLPolicy
+from ampc.experiments.agents.base import AgentPolicy
+from ampc.experiments.agents.density import DensityPolicy
+from ampc.experiments.agents.gail import GAILPolicy
+from ampc.experiments.cell import Cell, Store
+from ampc.experiments.study import Budget, Findings, Study
+from ampc.learning.reinforcement.settings import ExperienceSettings
+
+IMITATING: dict[str, type[AgentPolicy]] = {"GAIL": GAILPolicy, "AIRL": AIRLPolicy, "density": DensityPolicy}
+"""Algorithms that imitate by driving."""
+
+
+def with_experience(policy: AgentPolicy, experience: ExperienceSettings, quick: bool) -> AgentPolicy:
+    """An agent with so much experience; a quick one begins to learn after a few steps."""
+    settings: Any = replace(policy.settings, experience=experience)  # type: ignore[attr-defined]
+    if quick and hasattr(settings, "sac"):
+        settings = replace(settings, sac=replace(settings.sac, learning_starts=40))
+    return replace(policy, settings=settings)  # type: ignore[call-arg]
+
+
+def rivals_study(
+    question: str,
+    cells: Callable[..., Mapping[str, Cell]],
+    findings: Callable[[Mapping[str, Cell], Store], Findings],
+    minutes: Callable[[int, int], float],
+    full: tuple[int, int],
+) -> Study:
+    """A study of all algorithms that can be done within a budget.
+
+    Args:
+        question: What it answers.
+        cells: Its cells, from whether a small version is asked for, and the keyword ``budget``.
+        findings: Its tables and figures.
+        minutes: Time of one core that so many seeds and control steps take [min].
+        full: Number of seeds, and control steps of each agent, without a budget.
+    """
+
+    def within(budget: Budget) -> Study:
+        return Study(
+            "algorithms",
+            "Every rival in the same table",
+            question,
+            partial(cells, budget=budget),
+            findings,
+            core_minutes=minutes(budget.seeds or full[0], budget.steps or full[1]),
+            within=within,
+        )
+
+    return within(Budget())
