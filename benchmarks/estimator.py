@@ -15,7 +15,8 @@ from ampc.arrays import FloatArray
 from ampc.chain import YawChain
 from ampc.chain.ekf import Augmentation, NumpyFilter
 from ampc.chain.statics import rest_shape
-from ampc.control.estimator import EstimatorSettings, ExtendedKalmanFilter
+from ampc.control.estimator import ExtendedKalmanFilter
+from ampc.control.estimator_settings import EstimatorSettings
 from ampc.control.rest_controller import RestController, RestSettings
 from ampc.plants.flexible_plant import FlexiblePlant
 from ampc.plants.measurement import Measurement

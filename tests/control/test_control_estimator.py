@@ -10,12 +10,8 @@ from ampc.arrays import FloatArray
 from ampc.chain import YawChain
 from ampc.chain.factors import covariance
 from ampc.chain.statics import rest_shape
-from ampc.control.estimator import (
-    Estimate,
-    EstimatorSettings,
-    ExtendedKalmanFilter,
-    MeasurementError,
-)
+from ampc.control.estimator import Estimate, ExtendedKalmanFilter, MeasurementError
+from ampc.control.estimator_settings import EstimatorSettings
 from ampc.errors import SettingsError
 from ampc.plants.measurement import Measurement
 from ampc.robots import Robot, RobotDynamics, load_robot

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ampc.control.estimator import EstimatorSettings
+from ampc.control.estimator_settings import EstimatorSettings
 from ampc.control.stuck import StuckSettings
 
 

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ampc.control.estimator import EstimatorSettings
+from ampc.control.estimator_settings import EstimatorSettings
 from ampc.control.guidance import GuidanceSettings
 from ampc.control.stuck import StuckSettings
 from ampc.errors import SettingsError

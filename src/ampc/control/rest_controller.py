@@ -8,7 +8,8 @@ from ampc.arrays import FloatArray
 from ampc.chain import YawChain
 from ampc.chain.statics import StaticEquilibrium
 from ampc.control.controller import StepRecord
-from ampc.control.estimator import Estimate, EstimatorSettings, ExtendedKalmanFilter, MeasurementError
+from ampc.control.estimator import Estimate, ExtendedKalmanFilter, MeasurementError
+from ampc.control.estimator_settings import EstimatorSettings
 from ampc.control.rest_feedback import rest_gain
 from ampc.control.rest_path import MotionSettings, RestPath, Route
 from ampc.control.rest_routes import Destination, choose_plan, destination, nearest_turn

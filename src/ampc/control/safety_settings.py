@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from ampc.control.estimator import EstimatorSettings
+from ampc.control.estimator_settings import EstimatorSettings
 from ampc.errors import SettingsError
 from ampc.solvers.nonlinear_mpc_settings import CostWeights, GridSettings, NonlinearMPCSettings, Penalty
 
