@@ -66,9 +66,11 @@ def test_the_filtered_is_the_hollow_one_of_the_same_colour(figures: list[Figure]
 def test_the_legend_tells_methods_and_conditions(figures: list[Figure]) -> None:
     draw_scatter(SPOTS, "distance [mm]", 0.004)
     draw_scatter([each for each in SPOTS if each.condition == "nominal"], "distance [mm]", 0.004)
-    names = [{text.get_text() for text in figure.legends[0].texts} for figure in figures]
-    assert names[0] == {"NMPC", "SAC", "SAC + filter", "nominal", "softer"}
-    assert names[1] == {"NMPC", "SAC", "SAC + filter"}
+    names = [[[text.get_text() for text in each.texts] for each in figure.legends] for figure in figures]
+    methods = ["NMPC", "SAC", "SAC + filter"]
+    assert names == [[methods, ["nominal", "softer"]], [methods]]
+    left, right = (each.get_window_extent() for each in figures[0].legends)
+    assert not left.overlaps(right)
 
 
 def test_shares_are_labelled_up_to_all_of_them(figures: list[Figure]) -> None:

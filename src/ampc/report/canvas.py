@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,6 +15,12 @@ WIDTH = 9.0
 """Width of a figure [inch]."""
 _HANDLE, _LETTER = 0.5, 0.065
 """Room in a legend for the mark of an entry and for a letter of its name [in]."""
+
+Side = Literal["left", "right"]
+_PLACES: dict[Side, Literal["outside upper left", "outside upper right"]] = {
+    "left": "outside upper left",
+    "right": "outside upper right",
+}
 
 Point = tuple[float, float, float]
 """A figure, and the lower and upper end of its interval."""
@@ -43,12 +49,19 @@ def colors_of(names: Iterable[str]) -> dict[str, str]:
     return {name: COLORS[i % len(COLORS)] for i, name in enumerate(dict.fromkeys(names))}
 
 
-def add_legend(figure: Figure, handles: Mapping[str, Any]) -> None:
-    """Put one legend above all panels, in as many lines as it takes; none for a single name."""
+def add_legend(figure: Figure, handles: Mapping[str, Any], side: Side = "left", share: float = 1.0) -> None:
+    """Put one legend above all panels, in as many lines as it takes; none for a single name.
+
+    Args:
+        figure: Where.
+        handles: What is shown, by name.
+        side: At which end it begins.
+        share: How much of the width it may take.
+    """
     if len(handles) > 1:
-        columns = int(WIDTH / (_HANDLE + _LETTER * max(map(len, handles))))
+        columns = int(share * WIDTH / (_HANDLE + _LETTER * max(map(len, handles))))
         figure.legend(
-            list(handles.values()), list(handles), loc="outside upper left",
+            list(handles.values()), list(handles), loc=_PLACES[side],
             ncols=max(1, min(columns, len(handles))),
         )  # fmt: skip
 

@@ -69,10 +69,13 @@ def draw_scatter(
     _axes(left, right, label, 1e6 * period)
     left.set_title(title)
     add_marks(right, {f"{1e3 * period:g} ms": 1e6 * period}, vertical=True)
-    handles = {name: Line2D([], [], **_style(colors[name], "o", name in hollow)) for name in methods}
-    if len(conditions) > 1:
-        handles |= {name: Line2D([], [], **_style(MUTED, shape, False)) for name, shape in shapes.items()}
-    add_legend(figure, handles)
+    room = 0.55 if len(conditions) > 1 else 1.0
+    add_legend(
+        figure, {name: Line2D([], [], **_style(colors[name], "o", name in hollow)) for name in methods},
+        share=room,
+    )  # fmt: skip
+    shown = {name: Line2D([], [], **_style(MUTED, shape, False)) for name, shape in shapes.items()}
+    add_legend(figure, shown, "right", 1.0 - room)
     return to_png(figure)
 
 
