@@ -15,6 +15,7 @@ from ampc.control.nonlinear_mpc import NonlinearMPCController
 from ampc.control.nonlinear_mpc_settings import NonlinearMPCControllerSettings
 from ampc.control.rest_controller import RestController
 from ampc.control.safety_filter import SafetyFilter
+from ampc.control.safety_settings import CertificateSettings, SafetyFilterSettings
 from ampc.episodes.collection import CollectionSettings, collect
 from ampc.episodes.dataset import Dataset
 from ampc.episodes.episode import Episode
@@ -124,9 +125,10 @@ def test_the_rest_controller_ends_where_the_task_allows_it(arm: Robot, task: Tas
 
 
 def test_the_filter_keeps_off_the_tasks_wall_who_does_not_know_of_it(arm: Robot, task: Task) -> None:
-    protected = run(arm, SafetyFilter(Untold(NonlinearMPCController(arm, COARSE)), arm), task)
+    settings = SafetyFilterSettings(certificate=CertificateSettings(brake_speed_factor=2.5))
+    protected = run(arm, SafetyFilter(Untold(NonlinearMPCController(arm, COARSE)), arm, settings), task)
     assert measure_motion(protected, arm)["depth"] == 0.0
-    untold = run(arm, Untold(SafetyFilter(NonlinearMPCController(arm, COARSE), arm)), task)
+    untold = run(arm, Untold(SafetyFilter(NonlinearMPCController(arm, COARSE), arm, settings)), task)
     assert measure_motion(untold, arm)["depth"] > 0.02
 
 

@@ -13,7 +13,7 @@ from ampc.evaluation.prediction_error import PredictionErrors
 CALM = 0.25
 """Agitation below which an arm counts as calm: the sum of unpredicted speeds is half of a full one."""
 LEAST_CHANGE = 0.5
-"""Change of a motor's torque from which on a jolt can be told from noise [N m]."""
+"""Change of a motor's torque beyond which it counts as a jolt [N m]."""
 FEWEST = 20
 """Predictions of a kind from which a quantile is taken at least."""
 
@@ -42,7 +42,7 @@ def derive_margins(errors: PredictionErrors, base: CertificateSettings, quantile
     - ``agitated``: the same for an agitated one, where the margins that the certificate blends by agitation
       cover it;
     - ``growth``: what lies beyond that, per metre of the way, up to `base.largest_growth`;
-    - ``speed_factor``: what a calm arm's motors are faster than predicted a control period ahead;
+    - ``speed_factor``: what motors are faster than predicted a control period ahead while no torque jumps;
     - ``jolt``: what they are faster beyond that, per change of torque.
 
     Args:
@@ -57,10 +57,12 @@ def derive_margins(errors: PredictionErrors, base: CertificateSettings, quantile
         raise SettingsError(f"the quantile of prediction errors is {quantile}; it has to be in (0, 1]")
     calm = errors.agitation < CALM
     counts = int(calm.sum()), int((~calm).sum())
-    if min(counts) < FEWEST:
+    still = (errors.change <= LEAST_CHANGE).all(axis=1)
+    if min(*counts, still.sum()) < FEWEST:
         raise SettingsError(
-            f"{counts[0]} predictions of calm arms and {counts[1]} of agitated ones; {FEWEST} of each are "
-            "needed: let a controller drive, and random torques, on more tasks"
+            f"{counts[0]} predictions of calm arms, {counts[1]} of agitated ones and {still.sum()} of arms "
+            f"without a jolt; {FEWEST} of each are needed: let a controller drive, and random torques, on "
+            "more tasks"
         )
     near = np.where(errors.way <= base.free_way, errors.shortfall, -np.inf).max(axis=1)
     margins = np.maximum(_quantile(near[calm], quantile), 0.0)
@@ -70,7 +72,7 @@ def derive_margins(errors: PredictionErrors, base: CertificateSettings, quantile
     beyond = np.clip(errors.shortfall - blended[:, None], 0.0, base.largest_growth)
     way = np.maximum(errors.way - base.free_way, base.free_way)
     growth = _quantile((beyond / way).max(axis=1), quantile)
-    noise = np.maximum(_quantile((errors.speed / errors.speed_limits)[calm], quantile), 0.0).max()
+    noise = np.maximum(_quantile((errors.speed / errors.speed_limits)[still], quantile), 0.0).max()
     certificate = replace(
         base,
         margins=_lengths(margins),
