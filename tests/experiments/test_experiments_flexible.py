@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from imagined_trials import ImaginedTrials
 
 from ampc.chain import YawChain, rest_shapes
 from ampc.episodes.episode import Episode
@@ -103,3 +104,32 @@ def test_tasks_are_fresh_and_each_is_run_once(study, quick):
             seen.add(key)
     if not quick:
         assert len(seen) == {"expert": 400, "models": 40}[study.STUDY.name]
+
+
+@pytest.mark.parametrize("study", [expert, models])
+def test_tables_and_figures_of_trials_that_were_never_run(study, tmp_path):
+    found = study.findings(study.cells(True), ImaginedTrials(tmp_path))
+    for rows in found.tables.values():
+        assert len({tuple(row) for row in rows}) == 1
+    assert all(image.startswith(b"\x89PNG") for image in found.figures.values())
+
+
+def test_the_expert_is_judged_on_each_plant_and_in_each_region(tmp_path):
+    found = expert.findings(expert.cells(True), ImaginedTrials(tmp_path))
+    rows = {(row["plant"], row["goals"], row["controller"]): row for row in found.tables["accuracy"]}
+    assert len(rows) == 2 * 3 * 3
+    assert rows["nominal", "all", "ours"]["tasks"] == 4
+    assert rows["softer", "random", "ours"]["median at 3 s [mm]"] == pytest.approx(
+        2.0 * rows["nominal", "random", "ours"]["median at 3 s [mm]"]
+    )
+    assert any("no film: nobody was there" in note for note in found.notes)
+    assert not found.films
+
+
+def test_models_are_held_against_the_one_with_two_segments(tmp_path):
+    rows = models.findings(models.cells(True), ImaginedTrials(tmp_path)).tables["table_2"]
+    assert [row["segments"] for row in rows] == list(models.SEGMENTS)
+    for row in rows:
+        assert row["d / 2 segments"] == row["t / 2 segments"] == row["mean time / 2 segments"] == 1.0
+        assert row["both arrive [%]"] == 100.0
+    assert {row["segments"]: row["published d"] for row in rows}[3] == 1.008
