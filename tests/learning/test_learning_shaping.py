@@ -62,13 +62,13 @@ def test_it_is_the_motors_that_count():
     assert shaping.potential(Views(states, references, np.zeros((1, 3)))) == pytest.approx(-10.0)
 
 
-def test_only_the_distance_is_shaped(lesson):
+def test_distances_and_learned_rewards_are_shaped(lesson):
     spec = ExperienceSettings(arms=1, evaluation_tasks=1)
     none = dataclasses.replace(spec, shaping=0.0)
     learned = lambda features, actions: np.zeros(len(features))  # noqa: E731
     assert Course(lesson, spec, DISCOUNT).env._shaping == Shaping(3.0, DISCOUNT, (0, 1, 2), (0, 1, 2))
     assert Course(lesson, none, DISCOUNT).env._shaping is None
-    assert Course(lesson, spec, DISCOUNT, learned).env._shaping is None
+    assert Course(lesson, spec, DISCOUNT, learned).env._shaping is not None
 
 
 def test_a_negative_weight_is_refused():

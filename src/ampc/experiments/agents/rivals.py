@@ -18,8 +18,9 @@ IMITATING: dict[str, type[AgentPolicy]] = {"GAIL": GAILPolicy, "AIRL": AIRLPolic
 
 
 def with_experience(policy: AgentPolicy, experience: ExperienceSettings, quick: bool) -> AgentPolicy:
-    """An agent with so much experience; a quick one begins to learn after a few steps."""
-    settings: Any = replace(policy.settings, experience=experience)  # type: ignore[attr-defined]
+    """An agent with so much experience, shaped as its own is; a quick one learns after a few steps."""
+    given: Any = policy.settings  # type: ignore[attr-defined]
+    settings = replace(given, experience=replace(experience, shaping=given.experience.shaping))
     if quick and hasattr(settings, "sac"):
         settings = replace(settings, sac=replace(settings.sac, learning_starts=40))
     return replace(policy, settings=settings)  # type: ignore[call-arg]

@@ -21,10 +21,15 @@ class DensitySettings:
     """Standard deviation h of the kernel, in deviations of the demonstrations."""
     kernels: int = 10_000
     """Demonstrated steps that the estimate is made of at most, drawn evenly over all of them."""
+    reach: float = 500.0
+    """How much less likely than the median of the demonstrated steps a step can be, as a logarithm, before it
+    makes no difference any more; it is rewarded by -1 then."""
 
     def __post_init__(self) -> None:
         if not 0.0 < self.bandwidth < math.inf:
             raise SettingsError(f"density.bandwidth is {self.bandwidth}; it must be positive and finite")
+        if not 0.0 < self.reach < math.inf:
+            raise SettingsError(f"density.reach is {self.reach}; it must be positive and finite")
         if self.kernels < 1:
             raise SettingsError(f"density.kernels is {self.kernels}; it must be at least 1")
 
@@ -34,10 +39,13 @@ class DensityReward:
 
     With x = (features, action) of D numbers, standardised column by column to the demonstrations x_i::
 
-        r(x) = log (1/N) sum_i (2 pi h^2)^(-D/2) exp(-|x - x_i|^2 / (2 h^2))
+        log p(x) = log (1/N) sum_i (2 pi h^2)^(-D/2) exp(-|x - x_i|^2 / (2 h^2))
+        r(x) = max((log p(x) - median_i log p(x_i)) / reach, -1)
 
-    It is fixed before the agent begins, so that it can be given as the agent drives. Nothing says that what
-    the expert often does is good: standing at the goal is, and so is anything else that takes long.
+    An arm that has been flung about is at log p = -1e6, where the demonstrations are at -100: without the cut
+    critics learn of nothing else. The reward is fixed before the agent begins, so that it can be given as the
+    agent drives. Nothing says that what the expert often does is good: standing at the goal is, and so is
+    anything else that takes long.
     """
 
     def __init__(self, demonstrations: Demonstrations, settings: DensitySettings) -> None:
@@ -53,9 +61,18 @@ class DensityReward:
         self._width = settings.bandwidth
         size = pairs.shape[1]
         self._constant = -math.log(count) - 0.5 * size * math.log(2.0 * math.pi * self._width**2)
+        self._reach, usual = settings.reach, torch.linspace(0, len(pairs) - 1, min(1000, len(pairs)))
+        some = pairs[usual.round().long()].float().numpy()
+        actions = demonstrations.actions.shape[1]
+        self._median = float(np.median(self.log_density(some[:, :-actions], some[:, -actions:])))
 
     def __call__(self, features: NDArray[np.float32], actions: NDArray[np.float32]) -> FloatArray:
         """Rewards (B,) of features (B, F) and actions (B, m)."""
+        above = self.log_density(features, actions) - self._median
+        return np.maximum(above / self._reach, -1.0)
+
+    def log_density(self, features: NDArray[np.float32], actions: NDArray[np.float32]) -> FloatArray:
+        """Logarithms of the density (B,) at features (B, F) and actions (B, m)."""
         x = self._standardised(torch.from_numpy(np.concatenate([features, actions], axis=1)).double())
         distances = (x**2).sum(1, keepdim=True) + self._squares - 2.0 * x @ self._kernels.T
         exponents = -distances.clamp(min=0.0) / (2.0 * self._width**2)

@@ -10,6 +10,10 @@ from torch import Tensor, nn
 from ampc.arrays import FloatArray
 from ampc.learning.reinforcement.discriminator_settings import DiscriminatorSettings
 
+LEAST_LOG_PROBABILITY = -10.0
+"""What an agent would hardly ever do counts as this likely: the expert's steps are e^-1000 to an agent that
+explores little, and a discriminator that sees that has nothing left to find out about them."""
+
 
 class Steps(NamedTuple):
     """B steps; features are not normalised."""
@@ -65,8 +69,9 @@ class GailDiscriminator(Discriminator):
 
         E_expert[log D(s, a)] + E_agent[log(1 - D(s, a))]
 
-    and the agent is rewarded by ``-log(1 - D) = log(1 + exp(logit))``, which is never negative. (The paper
-    has D the other way round, and a cost log D.)
+    and the agent is rewarded by ``log D - log(1 - D)``, the logit, as in off-policy versions (Kostrikov et
+    al. 2019, arXiv 1809.02925). The ``-log(1 - D)`` of the paper (which has D the other way round) is zero
+    wherever the discriminator is sure, and it soon is: then nothing says which way the expert is.
     """
 
     def __init__(self, mean: FloatArray, deviation: FloatArray, actions: int, width: int) -> None:
@@ -81,8 +86,8 @@ class GailDiscriminator(Discriminator):
         return found[:, 0]
 
     def reward(self, steps: Steps) -> Tensor:
-        """Reward (B,): softplus of the logit."""
-        return nn.functional.softplus(self.logit(steps, steps.features.new_zeros(())))
+        """Reward (B,): the logit."""
+        return self.logit(steps, steps.features.new_zeros(()))
 
 
 class AirlDiscriminator(Discriminator):
@@ -110,7 +115,7 @@ class AirlDiscriminator(Discriminator):
 
     def logit(self, steps: Steps, log_probability: Tensor) -> Tensor:
         """Logit (B,): f less the logarithm of the agent's probability (B,)."""
-        return self.reward(steps) - log_probability
+        return self.reward(steps) - log_probability.clamp(min=LEAST_LOG_PROBABILITY)
 
     def reward(self, steps: Steps) -> Tensor:
         """Reward (B,): f."""
@@ -139,6 +144,7 @@ class DiscriminatorTrainer:
         """One step on as many steps of the expert as of the agent; what there is to log."""
         half = len(expert.features)
         both = Steps(*(torch.cat(pair) for pair in zip(expert, agent, strict=True)))
+        both = self._blurred(both, expert.actions.std(0))
         with torch.no_grad():
             probability = log_probability(both)
         inputs = Steps(*(part.detach().requires_grad_(True) for part in both))
@@ -162,6 +168,14 @@ class DiscriminatorTrainer:
             "expert seen as expert": float(right[:half].float().mean()),
             "agent seen as agent": float(right[half:].float().mean()),
         }
+
+    def _blurred(self, steps: Steps, action_deviation: Tensor) -> Steps:
+        """Steps with noise on them, see `DiscriminatorSettings.noise`."""
+        if not self._settings.noise:
+            return steps
+        by_features = self._settings.noise * self.discriminator.scaled.deviation
+        scales = Steps(by_features, self._settings.noise * action_deviation, by_features)
+        return Steps(*(part + by * torch.randn_like(part) for part, by in zip(steps, scales, strict=True)))
 
     def state(self) -> dict[str, Any]:
         """All of it, as tensors and plain values."""

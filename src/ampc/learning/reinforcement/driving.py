@@ -73,7 +73,7 @@ class Course:
             ScoreSettings(violation_penalty=experience.violation_penalty),
             reward,
             cost,
-            self._shaping(discount) if reward is None and cost is None else None,
+            None if cost else self._shaping(discount),
         )
         judges = lesson.arms(experience.evaluation_tasks, experience.filtered)
         tasks = lesson.drawing(experience.evaluation_seed)

@@ -15,7 +15,7 @@ from ampc.learning.reinforcement.memory import MirroredBuffer
 
 
 class RewardedBuffer(MirroredBuffer):
-    """A memory without rewards: they are what the discriminator says when a step is remembered."""
+    """Rewards are what the discriminator says when a step is remembered, and what was given on the way."""
 
     reward_of: Callable[[Steps], Tensor]
     """Rewards (B,) of steps."""
@@ -24,7 +24,7 @@ class RewardedBuffer(MirroredBuffer):
         found = super()._get_samples(batch_inds, env)
         steps = Steps(found.observations, found.actions, found.next_observations)
         with torch.no_grad():
-            return found._replace(rewards=self.reward_of(steps)[:, None])
+            return found._replace(rewards=self.reward_of(steps)[:, None] + found.rewards)
 
     def recent(self, count: int, rows: int) -> Steps:
         """Steps (count,) drawn from the last rows of the memory, a row being a step of every arm."""

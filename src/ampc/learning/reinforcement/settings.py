@@ -27,7 +27,7 @@ class ExperienceSettings:
     shaping: float = 3.0
     """Reward for every radian that the motors come nearer to the joint reference [m/rad], given back where
     they leave it: potential-based, so that the best policy remains the best, see `Shaping`; 0 for none. Of
-    the reward ``distance`` alone."""
+    all rewards but ``expert-cost``."""
     filtered: bool = False
     """Drive through the safety filter, while learning and where the policy is judged (flexible links only);
     the policy itself is saved without one."""
