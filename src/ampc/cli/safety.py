@@ -182,7 +182,8 @@ def _compared(base: CertificateSettings, derived: "DerivedMargins") -> list[tupl
 
     def pair(name: str, factor: float, key: str) -> tuple[str, str, str]:
         before, after = (
-            ", ".join(f"{factor * v:.4g}" for v in np.atleast_1d(getattr(each, key))) for each in (base, found)
+            ", ".join(f"{factor * v:.4g}" for v in np.atleast_1d(getattr(each, key)))
+            for each in (base, found)
         )
         return name, before, after
 
