@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ampc.cli.distill_flexible import OPTIONS_FILE
+from ampc.cli.distill_flexible import OPTIONS_FILE, is_flexible
 from ampc.cli.main import main
 from ampc.episodes.files import read_json
 from ampc.episodes.filtered_setup import GuardedSetup
@@ -31,6 +31,22 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[FlexiblePolicy]:
 
     monkeypatch.setattr("ampc.experiments.reproduce", note)
     return found
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["flexible-arm", "--out", "a"], True),
+        (["--out", "a", "--filtered", "flexible-arm-1"], True),
+        (["--out", "a", "my_arm.toml"], True),
+        (["arms/my_arm.toml-10", "--out", "a"], True),
+        (["rigid-arm", "--out", "flexible-arm-not"], False),
+        (["rigid-arm", "--settings", "mine.toml", "--out=flexible-arm"], False),
+        (["my_arm.xml", "--out", "a"], False),
+    ],
+)
+def test_the_arm_decides_wherever_it_is_named(words: list[str], expected: bool) -> None:
+    assert is_flexible(words) == expected
 
 
 def distill(out: Path, *words: str) -> int:

@@ -1,7 +1,9 @@
 """``ampc distill`` for arms with flexible links: DAgger from the nonlinear MPC, export, evaluation."""
 
+import re
 import shutil
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 import tyro
@@ -22,6 +24,8 @@ from ampc.settings import differences, to_dict
 OPTIONS_FILE = "distill.json"
 UNSHAPING = ("out", "tasks", "workers")
 """Options that may be others when a run is gone on with."""
+OF_FILES = ("--out", "--settings", "--data", "--begin-with")
+"""Options whose values are files: what they are called says nothing of the arm."""
 TASKS = {"quick": 2, "full": 20}
 POLICY_FILES = ("policy.json", "policy.safetensors", "policy.onnx")
 SHOWN = ("plant", "goals", "controller", "median at 3 s [mm]", "within 1 cm at 3 s [%]")
@@ -58,8 +62,9 @@ class DistillFlexible:
 
 
 def is_flexible(arguments: list[str]) -> bool:
-    """Whether the arm that a command line names has flexible links."""
-    return any(word.startswith("flexible-arm") or word.endswith(".toml") for word in arguments[:1])
+    """Whether the arm that a command line names, wherever in it, has flexible links."""
+    words = (word for before, word in pairwise(["", *arguments]) if before not in OF_FILES)
+    return any(re.match(r"flexible-arm|[^-].*\.toml(-\d+)?$", word) for word in words)
 
 
 def distill_flexible(options: DistillFlexible, console: Console) -> int:

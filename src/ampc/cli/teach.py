@@ -74,7 +74,7 @@ def teach(arguments: list[str], console: Console) -> int:
         raise SettingsError(f"--algorithm is missing; choose one of {', '.join(algorithm_names())}")
     algorithm = algorithm_of(name)
     rest = _rest_of(arguments)
-    own = _defaults(name, is_flexible([word for word in rest if not word.startswith("-")]))
+    own = _defaults(name, is_flexible(rest))
     kind: Any = Teach[algorithm.settings]  # type: ignore[name-defined]
     options = tyro.cli(
         kind,
