@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from ampc.control.safety_settings import SafetyFilterSettings
 from ampc.episodes.filtered_setup import FilteredSetup
-from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.episodes.held_setup import HeldSetup
 from ampc.experiments.cell import Store
 from ampc.experiments.flexible.trial import Contestant, FlexibleTasks, FlexibleTrial
@@ -35,8 +34,3 @@ def trial_of(tasks: FlexibleTasks, contestant: Contestant) -> FlexibleTrial:
     """The trial of a contestant that depends on no more code than it has to."""
     rival = isinstance(contestant, Filtered) or isinstance(contestant.setup, HeldSetup)
     return (RivalTrial if rival else FlexibleTrial)(tasks, (contestant,))
-
-
-def loop_of(agent: bool) -> FlexibleSetup:
-    """The loop that a policy learned in: of agents, one in which their commands are held."""
-    return HeldSetup() if agent else FlexibleSetup()

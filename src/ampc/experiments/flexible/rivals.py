@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from ampc.episodes.flexible_setup import FlexibleSetup
+from ampc.episodes.held_setup import HeldSetup
 from ampc.experiments.agents.base import AgentPolicy
 from ampc.experiments.agents.ppo import PPOPolicy
 from ampc.experiments.agents.rivals import IMITATING, with_experience
@@ -9,9 +11,9 @@ from ampc.experiments.agents.sac import SACPolicy
 from ampc.experiments.cell import Cell
 from ampc.experiments.flexible.distillation import CLONED, TAUGHT, policies
 from ampc.experiments.flexible.pictures import BEHIND
-from ampc.experiments.flexible.policies import DURATION, teaching
+from ampc.experiments.flexible.policies import DURATION, LOOP, teaching
 from ampc.experiments.flexible.protocol import kind_of
-from ampc.experiments.flexible.rival_trial import Filtered, loop_of
+from ampc.experiments.flexible.rival_trial import Filtered
 from ampc.experiments.flexible.trial import Contestant
 from ampc.experiments.study import Budget
 from ampc.learning.reinforcement.settings import ExperienceSettings
@@ -52,8 +54,13 @@ def agents(quick: bool, budget: Budget = FULL) -> dict[str, Cell]:
 def contestants(quick: bool, budget: Budget = FULL) -> list[Contestant]:
     """All policies, and some of them behind the filter."""
     found = agents(quick, budget)
-    loops = [Contestant(name, loop_of(isinstance(cell, AgentPolicy)), cell) for name, cell in found.items()]
+    loops = [Contestant(name, _loop_of(cell), cell) for name, cell in found.items()]
     for name, cell in found.items():
         if kind_of(name) in FILTERED:
-            loops.append(Filtered(f"{name}{BEHIND}", loop_of(isinstance(cell, AgentPolicy)), cell))
+            loops.append(Filtered(f"{name}{BEHIND}", _loop_of(cell), cell))
     return loops
+
+
+def _loop_of(policy: Cell) -> FlexibleSetup:
+    """The loop of agents, in which their commands are held, or that of the study `distillation`."""
+    return HeldSetup() if isinstance(policy, AgentPolicy) else LOOP
