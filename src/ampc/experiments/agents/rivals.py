@@ -15,6 +15,14 @@ from ampc.learning.reinforcement.settings import ExperienceSettings
 
 IMITATING: dict[str, type[AgentPolicy]] = {"GAIL": GAILPolicy, "AIRL": AIRLPolicy, "density": DensityPolicy}
 """Algorithms that imitate by driving."""
+IMITATION_SHARE = 0.5
+"""Part of the control steps that these drive: their curves go up and down long before."""
+
+
+def experience_of(name: str, experience: ExperienceSettings) -> ExperienceSettings:
+    """The experience of an algorithm."""
+    share = IMITATION_SHARE if name in IMITATING else 1.0
+    return replace(experience, steps=round(share * experience.steps))
 
 
 def with_experience(policy: AgentPolicy, experience: ExperienceSettings, quick: bool) -> AgentPolicy:

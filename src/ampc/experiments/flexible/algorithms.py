@@ -204,7 +204,8 @@ NOTES = (
     "the end of 3 s. GAIL, AIRL, density and BC imitate the same 100 demonstrations.",
     "Agents learn and drive with actions that are held for 20 ms, BC and DAgger decide every 4 ms. What each "
     "was given stands in the table `budget`: it is to be read beside the distances; published agents had "
-    f"{STEPS:,} control steps. Intervals are over tasks and seeds.",
+    f"{STEPS:,} control steps. Those that imitate by driving get half as many as those that are rewarded for "
+    "the distance: their curves go up and down long before. Intervals are over tasks and seeds.",
     f"{CAPTION} {MARKS} Agents decide at every fifth step.",
     "Published figures are of one seed, of sampled actions, at most 1.5 s, and of end-effector samples "
     "alone.",

@@ -6,7 +6,7 @@ from ampc.episodes.flexible_setup import FlexibleSetup
 from ampc.episodes.held_setup import HeldSetup
 from ampc.experiments.agents.base import AgentPolicy
 from ampc.experiments.agents.ppo import PPOPolicy
-from ampc.experiments.agents.rivals import IMITATING, with_experience
+from ampc.experiments.agents.rivals import IMITATING, experience_of, with_experience
 from ampc.experiments.agents.sac import SACPolicy
 from ampc.experiments.cell import Cell
 from ampc.experiments.flexible.distillation import CLONED, TAUGHT, policies
@@ -46,7 +46,7 @@ def agents(quick: bool, budget: Budget = FULL) -> dict[str, Cell]:
             lessons = teaching(seed, duration=0.4 if quick else DURATION)
             cell = kind(lessons, seed, shown=shown, shown_at=FIRST_ROUND)
             cost = PENALTY if name == PENALISED else 0.0
-            own = replace(experience, violation_penalty=cost)
+            own = replace(experience_of(name, experience), violation_penalty=cost)
             found[f"{name} {seed}"] = with_experience(cell, own, quick)
     return found
 

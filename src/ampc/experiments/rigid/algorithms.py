@@ -9,7 +9,7 @@ from ampc.errors import SettingsError
 from ampc.experiments.agents.base import AgentPolicy
 from ampc.experiments.agents.ppo import PPOPolicy
 from ampc.experiments.agents.results import budget_rows, draw_curves
-from ampc.experiments.agents.rivals import IMITATING, rivals_study, with_experience
+from ampc.experiments.agents.rivals import IMITATING, experience_of, rivals_study, with_experience
 from ampc.experiments.agents.sac import SACPolicy
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.rigid.comparison import compare, draw_errors, panel, rows
@@ -72,7 +72,8 @@ def cells(quick: bool, budget: Budget = FULL) -> Mapping[str, Cell]:
         )
         for name, kind in (IMITATING | DRIVING).items():
             cell = kind(lessons, seed, episodes, data if name in IMITATING else None)
-            found[with_seed(name, seed)] = _trial(with_experience(cell, experience, quick), sets)
+            own = with_experience(cell, experience_of(name, experience), quick)
+            found[with_seed(name, seed)] = _trial(own, sets)
     return found
 
 
