@@ -162,14 +162,12 @@ def test_tables_are_made_of_what_is_there(tmp_path):
     assert ("nominal", "random", "GAIL") in rows
     assert found.tables["ratios"] == []
     assert {row["policy"] for row in found.tables["budget"]} == {"SAC 0", "GAIL 0"}
-    steps = {
-        cell.settings.experience.steps for cell in rivals.agents(False, budget).values() if cell_of(cell)
+    agents = {
+        name: cell for name, cell in rivals.agents(False, budget).items() if isinstance(cell, AgentPolicy)
     }
-    assert steps == {1000}
-
-
-def cell_of(cell):
-    return isinstance(cell, AgentPolicy)
+    imitate = {name for name, cell in agents.items() if cell.settings.experience.steps == 500}
+    assert imitate == {"GAIL 0", "AIRL 0", "density 0"}
+    assert {agents[name].settings.experience.steps for name in agents.keys() - imitate} == {1000}
 
 
 def test_agents_are_judged_as_they_have_learned():
