@@ -37,6 +37,7 @@ from ampc.experiments.flexible.protocol import (
     interval,
     kind_of,
     of_seeds,
+    violating_columns,
 )
 from ampc.experiments.flexible.rival_trial import Filtered, trial_of
 from ampc.experiments.flexible.rivals import (
@@ -115,7 +116,7 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
             "median at 1.5 s [cm]": 100.0 * float(np.median(of_seeds(seeds, "distance 1.5 s")))
         }
         accuracy.append(labels | _distance_columns(outcome.distance, bootstrap) | early)
-        limits.append(labels | _limit_columns(seeds, bootstrap))
+        limits.append(labels | _limit_columns(seeds))
     learned = _agents_in(cells)
     agents_of: dict[str, list[Cell]] = {}
     for name, cell in learned.items():
@@ -158,13 +159,8 @@ def _distance_columns(distance: FloatArray, bootstrap: TaskBootstrap) -> dict[st
     return found
 
 
-def _limit_columns(seeds: Sequence[Sequence[Episode]], bootstrap: TaskBootstrap) -> dict[str, Value]:
-    violating = of_seeds(seeds, "violating samples")
-    entering = bootstrap.estimate((violating > 0).astype(np.float64), mean)
-    return {
-        "violating episodes [%]": 100.0 * entering.value,
-        "its interval [%]": interval(entering, 100.0, 1),
-        "violating samples / episode": float(violating.mean()),
+def _limit_columns(seeds: Sequence[Sequence[Episode]]) -> dict[str, Value]:
+    return violating_columns(*seeds) | {
         "depth [mm]": 1e3 * float(of_seeds(seeds, "depth").max()),
         "samples too fast / episode": float(of_seeds(seeds, "fast samples").mean()),
         "fallback steps / episode": float(of_seeds(seeds, "fallback steps").mean()),
