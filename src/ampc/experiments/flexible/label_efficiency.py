@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from ampc.evaluation.statistics import BootstrapSettings, Estimate, TaskBootstrap, mean, quantile
+from ampc.evaluation.statistics import BootstrapSettings, Estimate, TaskBootstrap, quantile, success_share
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.flexible.label_policies import GuardedPolicy
 from ampc.experiments.flexible.pictures import point_of
@@ -129,8 +129,7 @@ def _figures(trials: Sequence[FlexibleTrial], store: Store) -> dict[str, tuple[E
     distance = of_seeds(seeds, "distance")
     bootstrap = TaskBootstrap(distance.shape[1], BootstrapSettings())
     within, violating = (
-        bootstrap.estimate(each.astype(np.float64), mean)
-        for each in (distance < 0.01, of_seeds(seeds, "violating samples") > 0)
+        success_share(each, bootstrap) for each in (distance < 0.01, of_seeds(seeds, "violating samples") > 0)
     )
     return {
         "median distance [mm]": (bootstrap.estimate(distance, quantile(0.5)), 1e3),
