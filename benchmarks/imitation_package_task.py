@@ -35,7 +35,7 @@ RewardOf = Callable[[Floats, Floats, Floats], NDArray[Any]]
 class Budget:
     """How much every training has, on both sides."""
 
-    steps: int = 10_000
+    steps: int = 8_000
     """Steps of the pendulum; an episode is a round."""
     updates: int = 50
     """Updates of the discriminator after every round."""

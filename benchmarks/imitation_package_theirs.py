@@ -34,7 +34,6 @@ from imitation.util.networks import RunningNorm  # type: ignore[import-not-found
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import DummyVecEnv
-from torch import nn
 
 from imitation_package_task import (
     DISCRIMINATOR_BATCH,
@@ -88,7 +87,7 @@ def train_adversarial(record: Record, shown: Demonstrated, kind: str, relabelled
     """GAIL or AIRL, as the package trains them."""
     venv = DummyVecEnv([make_env])
     spaces = (venv.observation_space, venv.action_space)
-    width, options = (DISCRIMINATOR_WIDTH,) * 2, {"activation": nn.Tanh, "normalize_input_layer": RunningNorm}
+    width, options = (DISCRIMINATOR_WIDTH,) * 2, {"normalize_input_layer": RunningNorm}
     net = (
         BasicRewardNet(*spaces, hid_sizes=width, **options)
         if kind == "GAIL"
