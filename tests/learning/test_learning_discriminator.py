@@ -66,6 +66,25 @@ def test_noise_hides_what_is_small_beside_the_demonstrations():
     assert right[1] > 0.6
 
 
+@pytest.mark.parametrize("kind", ["gail", "airl"])
+def test_rewards_go_on_falling_far_from_what_was_shown(kind):
+    """An agent that flings its arm about must be told which way is less so, however far off it is."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    given = np.zeros(FEATURES), np.ones(FEATURES), ACTIONS, 32
+    model = GailDiscriminator(*given) if kind == "gail" else AirlDiscriminator(*given, 0.9)
+    trainer = DiscriminatorTrainer(model, DiscriminatorSettings(learning_rate=1e-3))
+    for _ in range(300):
+        trainer.update(steps(128, 0.0, rng), steps(128, 4.0, rng), nothing)
+    far = torch.tensor([8.0, 16.0, 32.0])[:, None]
+    with torch.no_grad():
+        at = model.reward(
+            Steps(far * torch.ones(3, FEATURES), torch.ones(3, ACTIONS), far * torch.ones(3, FEATURES))
+        )
+    assert at[0] - at[1] > 0.5
+    assert at[1] - at[2] > 0.5
+
+
 def test_gail_cannot_tell_the_same_apart():
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
@@ -185,6 +204,7 @@ def test_density_of_columns_that_never_change():
         (DensitySettings, "reach", 0.0),
         (DiscriminatorSettings, "updates", 0),
         (DiscriminatorSettings, "noise", -1.0),
+        (DiscriminatorSettings, "reward_scale", 0.0),
     ],
 )
 def test_impossible_settings_are_refused(kind, field, value):

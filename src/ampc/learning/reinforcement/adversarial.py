@@ -62,7 +62,7 @@ def learn_against(
         mean, deviation = shown.scale
         trainer = DiscriminatorTrainer(make(mean, deviation, shown.actions.shape[1]), own)
         buffer = agent.replay_buffer
-        buffer.reward_of = trainer.discriminator.reward
+        buffer.reward_of = lambda steps: own.reward_scale * trainer.discriminator.reward(steps)
         rows = own.recent * env.decisions
 
         def between() -> dict[str, float]:

@@ -56,9 +56,10 @@ class Discriminator(nn.Module):
 
 
 def _perceptron(inputs: int, width: int) -> nn.Sequential:
+    """Two hidden layers that do not saturate: of two arms that are flung about, the slower is preferred."""
     layers: list[nn.Module] = []
     for before, after in pairwise([inputs, width, width]):
-        layers += [nn.Linear(before, after), nn.Tanh()]
+        layers += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(width, 1))
 
 

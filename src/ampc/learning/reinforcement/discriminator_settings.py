@@ -23,7 +23,10 @@ class DiscriminatorSettings:
     gradient_penalty: float = 1.0
     """Weight of the squared norm of the logit's gradient at the expert's and the agent's steps (Mescheder et
     al. 2018, arXiv 1801.04406, R1 at both): the reward stays smooth where both can be told apart."""
-    noise: float = 1.0
+    reward_scale: float = 0.1
+    """Factor of the reward, which is a logarithm of some tens: an agent whose settings are made for distances
+    in metres does not learn what is worth hundreds."""
+    noise: float = 0.3
     """Noise on what it is trained with, in deviations of the demonstrations (instance noise: Arjovsky and
     Bottou 2017, arXiv 1701.04862). Without it, it tells all steps apart by how links tremble under torques
     that are held, and has nothing to say about what matters."""
@@ -32,8 +35,10 @@ class DiscriminatorSettings:
         for name in ("hidden_size", "batch_size", "updates", "recent"):
             if getattr(self, name) < 1:
                 raise SettingsError(f"discriminator.{name} is {getattr(self, name)}; it must be at least 1")
-        if not 0.0 < self.learning_rate < math.inf:
-            raise SettingsError(f"discriminator.learning_rate must be positive, not {self.learning_rate}")
+        for name in ("learning_rate", "reward_scale"):
+            value = getattr(self, name)
+            if not 0.0 < value < math.inf:
+                raise SettingsError(f"discriminator.{name} must be positive and finite, not {value}")
         for name in ("gradient_penalty", "noise"):
             value = getattr(self, name)
             if not 0.0 <= value < math.inf:

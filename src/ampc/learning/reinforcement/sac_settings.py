@@ -21,11 +21,7 @@ class DrivingSettings:
 
 @dataclass(frozen=True)
 class AdversarialSettings(DrivingSettings):
-    """Driving against a discriminator, whose rewards are some ten times as large as distances."""
+    """Driving against a discriminator."""
 
-    experience: ExperienceSettings = field(default_factory=lambda: ExperienceSettings(shaping=30.0))
-    """How much the agent drives."""
-    sac: SACSettings = field(default_factory=lambda: SACSettings(first_entropy=0.1, entropy_target=-1.5))
-    """The agent."""
     discriminator: DiscriminatorSettings = field(default_factory=DiscriminatorSettings)
     """The discriminator; of AIRL the reward and its shaping, each a network of that size."""
