@@ -13,7 +13,7 @@ commands; the last one finds all records and gathers them::
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +156,7 @@ def train_adversarial(record: Record, shown: Demonstrated, kind: str, alike: boo
         updates=record.budget.updates,
     )
     if alike:
-        own = DiscriminatorSettings(**vars(own) | {"recent": 1, "gradient_penalty": 0.0, "noise": 0.0})
+        own = replace(own, recent=1, gradient_penalty=0.0, noise=0.0, reward_scale=1.0)
     mean, deviation = _scale(shown)
     discriminator: Discriminator
     if kind == "GAIL":
@@ -169,11 +169,11 @@ def train_adversarial(record: Record, shown: Demonstrated, kind: str, alike: boo
     agent = make_agent(Rewarded(lambda features, actions: np.zeros(1)), record.seed, RewardedBuffer)
     buffer = agent.replay_buffer
     assert isinstance(buffer, RewardedBuffer)
-    buffer.reward_of = discriminator.reward
+    buffer.reward_of = lambda steps: own.reward_scale * discriminator.reward(steps)
 
     def reward_of(*steps: Floats) -> Any:
         with torch.no_grad():
-            return discriminator.reward(Steps(*map(torch.from_numpy, steps))).numpy()
+            return buffer.reward_of(Steps(*map(torch.from_numpy, steps))).numpy()
 
     def update() -> dict[str, float]:
         chosen = torch.randint(len(expert.features), (own.batch_size,))
