@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from rich.console import Console
 
 from ampc.cli.main import main
 from ampc.errors import AmpcError, DatasetError, SettingsError
 from ampc.experiments import Budget, Cell, Findings, Store, Study, choose, reproduce, studies_of
-from ampc.experiments.cell import run_cell
+from ampc.experiments.cell import LOCK, run_cell
 from ampc.experiments.code import DATA, PACKAGE, sources_of
 from ampc.experiments.reproduce import with_ingredients
 from ampc.experiments.writing import markdown
@@ -83,6 +84,20 @@ def test_what_does_not_need_a_failed_cell_is_finished(tmp_path: Path, capsys: An
     assert store.is_finished(Number(1.0))
     assert not store.is_finished(cells(False)["bad"]) | store.is_finished(cells(False)["worse"])
     assert (tmp_path / "results/sums/totals.csv").exists()
+
+
+def test_two_processes_do_not_run_the_same_cell(tmp_path: Path) -> None:
+    store, cell = Store(tmp_path), Number(1.0)
+    folder = store.folder(cell)
+    folder.mkdir()
+    with FileLock(folder / LOCK):
+        name, error = run_cell(("one", cell, store))
+    assert name == "one"
+    assert "one: another process is at work on it" in str(error)
+    assert not store.is_finished(cell)
+    for _ in range(2):  # the second time it has been finished since
+        assert run_cell(("one", cell, store)) == ("one", None)
+    assert (folder / "runs.txt").read_text() == "run\n"
 
 
 def test_unfinished_cells_have_no_result(tmp_path: Path) -> None:

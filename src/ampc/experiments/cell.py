@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from ampc.episodes.files import read_json, write_json
 from ampc.errors import AmpcError, DatasetError
 from ampc.experiments.code import code_fingerprint
@@ -20,6 +22,8 @@ from ampc.provenance import git_commit
 
 RESULT = "cell.json"
 """Written last: a folder that has it is finished."""
+LOCK = "running.lock"
+"""Held, by the operating system, while a process is at work in a folder."""
 
 
 class Cell(ABC):
@@ -92,25 +96,36 @@ class Store:
 
 
 def run_cell(job: tuple[str, Cell, Store]) -> tuple[str, AmpcError | None]:
-    """Run a named cell and write down its result; returns the name, and why it failed if it did."""
+    """Run a named cell and write down its result; returns the name, and why it failed if it did.
+
+    A cell that another process has finished since is left as it is, and one that another is at work on fails.
+    """
     name, cell, store = job
     folder = store.folder(cell)
     folder.mkdir(parents=True, exist_ok=True)
-    started = time.perf_counter()
     try:
-        values = cell.run(folder, store)
-        record = {
-            "settings": describe(cell),
-            "seconds": time.perf_counter() - started,
-            "commit": git_commit(),
-            "values": values,
-        }
-        write_json(folder / RESULT, record)
+        with FileLock(folder / LOCK, timeout=0):
+            if not store.is_finished(cell):
+                _run(cell, store)
+    except Timeout:
+        return name, AmpcError(f"{name}: another process is at work on it; run again later\n{folder}")
     except AmpcError as error:
         return name, AmpcError("\n".join([f"{name}: {error}", *getattr(error, "__notes__", []), str(folder)]))
     except Exception:  # a bug that shows in one cell must not cost the hours of the others
         return name, AmpcError(f"{name}: {traceback.format_exc()}")
     return name, None
+
+
+def _run(cell: Cell, store: Store) -> None:
+    folder, started = store.folder(cell), time.perf_counter()
+    values = cell.run(folder, store)
+    record = {
+        "settings": describe(cell),
+        "seconds": time.perf_counter() - started,
+        "commit": git_commit(),
+        "values": values,
+    }
+    write_json(folder / RESULT, record)
 
 
 def describe(value: Any) -> Any:
