@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -86,23 +87,26 @@ def make_sac(
 
 def make_ppo(env: ArmsEnv, settings: PPOSettings, shape: NetworkShape, decisions: int, seed: int) -> PPO:
     """Proximal policy optimisation (Schulman et al. 2017, arXiv 1707.06347); a rollout is a round."""
-    agent = PatientPPO(
-        "MlpPolicy",
-        env,
-        learning_rate=settings.learning_rate,
-        n_steps=decisions,
-        batch_size=settings.batch_size,
-        n_epochs=settings.epochs,
-        gamma=settings.gamma,
-        gae_lambda=settings.gae_lambda,
-        clip_range=settings.clip_range,
-        ent_coef=settings.entropy,
-        max_grad_norm=settings.max_gradient,
-        target_kl=settings.largest_divergence,
-        policy_kwargs=_network(shape) | {"log_std_init": float(np.log(settings.first_deviation))},
-        seed=seed,
-        device="cpu",
-    )
+    with warnings.catch_warnings():
+        # Rounds are as long as episodes, whatever the batch size: the last batch of an epoch may be smaller.
+        warnings.filterwarnings("ignore", "You have specified a mini-batch size")
+        agent = PatientPPO(
+            "MlpPolicy",
+            env,
+            learning_rate=settings.learning_rate,
+            n_steps=decisions,
+            batch_size=settings.batch_size,
+            n_epochs=settings.epochs,
+            gamma=settings.gamma,
+            gae_lambda=settings.gae_lambda,
+            clip_range=settings.clip_range,
+            ent_coef=settings.entropy,
+            max_grad_norm=settings.max_gradient,
+            target_kl=settings.largest_divergence,
+            policy_kwargs=_network(shape) | {"log_std_init": float(np.log(settings.first_deviation))},
+            seed=seed,
+            device="cpu",
+        )
     agent.patience = settings.critic_rounds * decisions * env.num_envs
     return agent
 
