@@ -219,41 +219,51 @@ def gather(options: Options, shown: Demonstrated, budget: Budget) -> None:
     rng = np.random.default_rng(0)
     chance = judge(lambda seen: rng.uniform(-1, 1, (len(seen), 1)).astype(np.float32), budget.episodes)
     found = [json.loads(path.read_text()) for path in sorted((options.folder / "records").glob("*.json"))]
-    rows: list[dict[str, Any]] = []
-    for name in sorted({record["training"] for record in found}):
-        records = [record for record in found if record["training"] == name]
-        curves = np.array([[point["return"] for point in record["points"]] for record in records])
-        rows.append(
-            {
-                "training": name,
-                "seeds": [record["seed"] for record in records],
-                "steps": [point["steps"] for point in records[0]["points"]],
-                "median": np.median(curves, axis=0).tolist(),
-                "least": curves.min(axis=0).tolist(),
-                "most": curves.max(axis=0).tolist(),
-                "processor seconds": [record["processor seconds"] for record in records],
-            }
-        )
-    table = Table(title=f"Mean return; expert {shown.judged.mean():.0f}, at random {np.mean(chance):.0f}")
-    for heading in ("training", "seeds", *map(str, rows[0]["steps"]), "range at the end"):
-        table.add_column(heading, justify="left" if heading == "training" else "right")
+    rows = [_summary([record for record in found if record["training"] == name]) for name in _names(found)]
+    expert, by_chance = float(shown.judged.mean()), float(np.mean(chance))
+    table = Table(title=f"Mean return; expert {expert:.0f}, at random {by_chance:.0f}")
+    table.add_column("training")
+    for heading in ("seeds", *map(str, rows[0]["steps"]), "range at the end"):
+        table.add_column(heading, justify="right")
     for row in rows:
-        medians = [f"{value:.0f}" for value in row["median"]]
-        ends = f"{row['least'][-1]:.0f} to {row['most'][-1]:.0f}"
-        table.add_row(row["training"], str(len(row["seeds"])), *medians, ends)
-    Console().print(table)
+        medians, last = [f"{value:.0f}" for value in row["median"]], [curve[-1] for curve in row["returns"]]
+        ends = f"{min(last):.0f} to {max(last):.0f}"
+        table.add_row(row["training"], str(len(last)), *medians, ends)
+    Console(width=120).print(table)
     if options.output is not None:
         content = {
             "task": "Pendulum-v1, actions in [-1, 1]",
             "demonstrated steps": len(shown.actions),
-            "return of the expert": float(shown.judged.mean()),
-            "return at random": float(np.mean(chance)),
+            "return of the expert": expert,
+            "return at random": by_chance,
             "budget": asdict(budget),
             "versions": {record["training"].split(", ")[1]: record["versions"] for record in found},
             "trainings": rows,
-            "records": found,
         }
         save_result(options.output, content)
+
+
+def _names(found: list[dict[str, Any]]) -> list[str]:
+    return sorted({record["training"] for record in found})
+
+
+def _summary(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """One training of several seeds: its curves, and what else there was to see at the end."""
+    curves = [[round(point["return"], 1) for point in record["points"]] for record in records]
+    others = [name for name in records[0]["points"][-1] if name not in ("steps", "return", "returns")]
+    return {
+        "training": records[0]["training"],
+        "seeds": [record["seed"] for record in records],
+        "steps": [point["steps"] for point in records[0]["points"]],
+        "median": np.median(curves, axis=0).tolist(),
+        "returns": curves,
+        "at the end": {name: [_short(record["points"][-1][name]) for record in records] for name in others},
+        "processor seconds": [round(record["processor seconds"]) for record in records],
+    }
+
+
+def _short(value: Any) -> Any:
+    return [_short(each) for each in value] if isinstance(value, list) else float(f"{value:.3g}")
 
 
 if __name__ == "__main__":
