@@ -24,8 +24,8 @@ JUDGED_EVERY = 5
 """Rounds between two of these judgements."""
 
 BEST_NOTE = (
-    "GAIL and AIRL, whose rewards change to the end, end with the policy that was best in the evaluations after "
-    "every fifth round, by the distance on 32 tasks of a seed of their own; all others with their last one."
+    "GAIL and AIRL, whose rewards change to the end, end with the policy that was the best one of every fifth "
+    "round, by the distance on 32 tasks of a seed of their own; all others end with their last policy."
 )
 """What tables of these algorithms must say."""
 
