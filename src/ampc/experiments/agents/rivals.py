@@ -24,7 +24,7 @@ JUDGED_EVERY = 5
 """Rounds between two of these judgements."""
 
 BEST_NOTE = (
-    "GAIL and AIRL, whose rewards change to the end, end with the policy that was the best one of every fifth "
+    "GAIL and AIRL, whose rewards change to the end, end with the policy that was best of every fifth "
     "round, by the distance on 32 tasks of a seed of their own; all others end with their last policy."
 )
 """What tables of these algorithms must say."""
