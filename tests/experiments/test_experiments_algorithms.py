@@ -199,8 +199,9 @@ def test_an_agent_drives_and_is_filtered(tmp_path):
 
 def test_a_curve_has_the_rounds_that_were_judged(tmp_path: Path):
     path = tmp_path / "training.csv"
-    path.write_text("round,steps,judged distance,judged violating\n1,10,,\n2,20,0.5,0.25\n")
-    assert curve_of(path) == [{"steps": 20.0, "judged distance": 0.5, "judged violating": 0.25}]
+    path.write_text("round,steps,judged distance,judged reward,judged violating\n1,10,,,\n2,20,0.5,-1,0.25\n")
+    expected = {"steps": 20.0, "judged distance": 0.5, "judged reward": -1.0, "judged violating": 0.25}
+    assert curve_of(path) == [expected]
 
 
 def test_cells_differ_by_their_settings():

@@ -36,7 +36,8 @@ class Imagined(Store):
 
     def values(self, cell):
         if not isinstance(cell, CostTrial):
-            return {"labels": 100, "control steps": 5, "curve": []}
+            row = {"steps": 5.0, "judged distance": 0.1, "judged reward": -0.5, "judged violating": 0.0}
+            return {"labels": 100, "control steps": 5, "curve": [row]}
         tasks = cell.tasks
         rng = np.random.default_rng(tasks.first)
         cost = COSTS[cell.contestant.name.split(" ")[0]] + rng.uniform(0.0, 10.0, tasks.count)

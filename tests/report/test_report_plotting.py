@@ -20,7 +20,13 @@ def labels(low: float, high: float, draw) -> list[str]:
 
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
-    [(0.05, 20.0, ["0.1", "1", "10"]), (1e-5, 1e5, ["0.0001", "0.01", "1", "100", "10000"])],
+    [
+        (0.05, 20.0, ["0.1", "1", "10"]),
+        (1e-5, 1e5, ["0.0001", "0.01", "1", "100", "10000"]),
+        (0.15, 0.7, ["0.2", "0.5"]),
+        (3.2, 4.8, ["4"]),
+        (3.2, 5.8, ["4", "5"]),
+    ],
 )
 def test_decades_are_plain_numbers_and_not_too_many(low, high, expected) -> None:
     assert labels(low, high, lambda axis: plain_decades(axis, "x")) == expected

@@ -43,12 +43,17 @@ def to_svg(figure: Figure) -> str:
 
 
 def plain_decades(axis: Any, which: str, most: int = 8) -> None:
-    """Label powers of ten as plain numbers, such as 0.1, 1, 10."""
+    """Label powers of ten as plain numbers, such as 0.1, 1, 10; where hardly one is seen, numbers between."""
     target = axis.yaxis if which == "y" else axis.xaxis
     low, high = axis.get_ylim() if which == "y" else axis.get_xlim()
     first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
     every = -(-(last - first + 1) // most)
-    target.set_major_locator(FixedLocator([10.0**k for k in range(first, last + 1) if k % every == 0]))
+    powers = [10.0**k for k in range(first, last + 1) if k % every == 0]
+    for digits in ((1,), (1, 2, 5), range(1, 10)):
+        ticks = [digit * power for power in powers for digit in digits]
+        if every > 1 or sum(low <= tick <= high for tick in ticks) > 1:
+            break
+    target.set_major_locator(FixedLocator(ticks))
     target.set_minor_locator(NullLocator())
     target.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 

@@ -52,5 +52,5 @@ def curve_of(path: Path) -> list[dict[str, float]]:
     """Rounds of a learning curve in which the policy was judged."""
     with path.open() as file:
         rows = [row for row in csv.DictReader(file) if row.get("judged distance")]
-    names = ("steps", "judged distance", "judged violating")
+    names = ("steps", "judged distance", "judged reward", "judged violating")
     return [{name: float(row[name]) for name in names} for row in rows]

@@ -1,6 +1,7 @@
 """What studies show of agents besides their distances: budgets and learning curves."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -38,23 +39,41 @@ def _labels_of(cell: Cell, store: Store) -> int:
     return rounds.labels if isinstance(rounds, DaggerSettings) else 0
 
 
-def draw_curves(agents: Mapping[str, list[Cell]], store: Store) -> bytes:
-    """Median distance of the policy so far against the control steps driven, on tasks for that alone.
+@dataclass(frozen=True)
+class Judged:
+    """A quantity of learning curves."""
+
+    column: str
+    """Its name in `training.csv`."""
+    factor: float
+    """From there to what is drawn."""
+    label: str
+    """Of the axis, with unit."""
+    log: bool
+    """Whether the axis is logarithmic."""
+
+
+DISTANCE = Judged("judged distance", 100.0, "median final distance [cm]", log=True)
+COST = Judged("judged reward", -1.0, "mean cost, as rewarded [thousands / s]", log=False)
+
+
+def draw_curves(agents: Mapping[str, list[Cell]], store: Store, judged: Judged = DISTANCE) -> bytes:
+    """What the policy so far comes to against the control steps driven, on tasks for that alone.
 
     Args:
         agents: Policies that differ by their seed alone, by the name of the method; those that have no curve
             are left out.
         store: Where they are.
+        judged: What is drawn.
     """
     series: dict[str, dict[float | str, Point]] = {}
     for name, cells in agents.items():
         places: dict[float, list[float]] = {}
         for cell in cells:
             for row in store.values(cell).get("curve", ()):
-                places.setdefault(row["steps"], []).append(100.0 * row["judged distance"])
+                places.setdefault(row["steps"], []).append(judged.factor * row[judged.column])
         if places:
             series[name] = {
                 steps: (float(np.mean(found)), min(found), max(found)) for steps, found in places.items()
             }
-    label = "median final distance [cm]"
-    return draw_panels([Panel("", series, label, "control steps driven", log_y=True)], 1)
+    return draw_panels([Panel("", series, judged.label, "control steps driven", log_y=judged.log)], 1)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ampc.episodes.filtered_setup import FilteredSetup
 from ampc.evaluation.statistics import BootstrapSettings, TaskBootstrap, mean, quantile, success_share
-from ampc.experiments.agents.results import budget_rows, draw_curves
+from ampc.experiments.agents.results import COST, budget_rows, draw_curves
 from ampc.experiments.agents.tuned import TunedPolicy
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.flexible.cost_trial import CostTrial
@@ -139,7 +139,8 @@ def findings(cells: Mapping[str, Cell], store: Store) -> Findings:
     learned = _policies_in(cells)
     curves = {TUNED: [cell for name, cell in learned.items() if name.startswith(TUNED)]}
     tables = {"costs": costs, "limits": limits, "budget": budget_rows(learned, store)}
-    return Findings(tables, {"costs": draw_panels(panels, 1), "learning": draw_curves(curves, store)}, NOTES)
+    learning = draw_curves(curves, store, COST)
+    return Findings(tables, {"costs": draw_panels(panels, 1), "learning": learning}, NOTES)
 
 
 def _episodes(cells: Mapping[str, Cell], store: Store) -> dict[tuple[str, str, str], list[Row]]:
