@@ -388,6 +388,30 @@ class TestDemonstrations:
         commands = dataset.frames["action"][:count] / 10.0
         np.testing.assert_allclose(shown.actions[:count], np.clip(commands, -1.0, 1.0), atol=1e-6)
 
+    def test_an_arm_that_has_settled_stays_where_it_is(self, lesson, dataset):
+        """Demonstrations that ended early go on with their last step, others end."""
+        from ampc.learning.reinforcement.demonstrations import Demonstrations
+
+        held, longer = 2, DECISIONS + 5
+        settled = dataclasses.replace(dataset, episodes={"settled_at": [None, 0.1, 0.2]})
+        shown = Demonstrations.of(settled, lesson.specification(), held, longer)
+        plain = Demonstrations.of(dataset, lesson.specification(), held)
+        count, lengths = len(plain), dataset.episode_lengths - held
+        assert len(shown) == count + 2 * 5
+        for name in ("features", "actions", "following"):
+            own, found = getattr(plain, name), getattr(shown, name)
+            torch.testing.assert_close(found[:count], own)
+            for number, last in enumerate((lengths[:2].sum() - 1, count - 1)):
+                lasting = found[count + 5 * number : count + 5 * (number + 1)]
+                torch.testing.assert_close(lasting, own[last].expand(5, -1))
+
+    def test_demonstrations_as_long_as_an_episode_stay_what_they_are(self, lesson, dataset):
+        from ampc.learning.reinforcement.demonstrations import Demonstrations
+
+        settled = dataclasses.replace(dataset, episodes={"settled_at": [0.1, 0.1, 0.1]})
+        shown = Demonstrations.of(settled, lesson.specification(), 2, lesson.steps)
+        assert shown.digest == Demonstrations.of(dataset, lesson.specification(), 2).digest
+
     def test_actions_longer_than_episodes_are_refused(self, lesson, dataset):
         from ampc.errors import DatasetError
         from ampc.learning.reinforcement.demonstrations import Demonstrations

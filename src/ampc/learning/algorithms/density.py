@@ -28,7 +28,8 @@ def learn(lesson: Lesson, settings: Settings, folder: Path, console: Console | N
     from ampc.learning.reinforcement.driving import train_sac
 
     held = settings.experience.held(lesson.control_period)
-    shown = Demonstrations.of(lesson.demonstrate(folder, console), lesson.specification(), held)
+    dataset = lesson.demonstrate(folder, console)
+    shown = Demonstrations.of(dataset, lesson.specification(), held, lesson.steps)
     reward = DensityReward(shown, settings.density)
     return train_sac(lesson, "density", settings, folder, console, reward, given=shown.digest)
 

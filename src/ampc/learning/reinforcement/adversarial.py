@@ -53,7 +53,8 @@ def learn_against(
     """
     own = settings.discriminator
     held = settings.experience.held(lesson.control_period)
-    shown = Demonstrations.of(lesson.demonstrate(folder, console), lesson.specification(), held)
+    dataset = lesson.demonstrate(folder, console)
+    shown = Demonstrations.of(dataset, lesson.specification(), held, lesson.steps)
     expert = Steps(shown.features, shown.actions, shown.following)
 
     def prepare(agent: Agent, env: ArmsEnv) -> tuple[Between, dict[str, Part]]:

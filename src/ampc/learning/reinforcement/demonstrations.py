@@ -31,14 +31,20 @@ class Demonstrations:
     """Mean and deviation (F,) by which a policy of these demonstrations would normalise them."""
 
     @classmethod
-    def of(cls, dataset: Dataset, spec: PolicySpec, held: int) -> "Demonstrations":
+    def of(cls, dataset: Dataset, spec: PolicySpec, held: int, steps: int = 0) -> "Demonstrations":
         """Take the labelled steps of a dataset.
+
+        A demonstration that ended since the arm had settled goes on with its last step until it is as long as
+        an agent's episode: otherwise the expert would seem to be mostly on its way, and an agent that stands
+        at its goal as long as its episode lasts would be told from it by that (as absorbing states in
+        Kostrikov et al. 2019, arXiv 1809.02925).
 
         Args:
             dataset: The expert's episodes.
             spec: The policy to make.
             held: Control steps from a state to the one that follows it: those of an agent's action. The
                 agent's action is held for them, the expert's goes on changing.
+            steps: Control steps of an agent's episode.
 
         Raises:
             DatasetError: If the dataset is of another robot or control period, or its episodes are shorter
@@ -54,6 +60,11 @@ class Demonstrations:
         rows = rows[(rows + held < ends) & frames.labelled]
         if len(rows) == 0:
             raise DatasetError(f"no episode of the demonstrations has {held + 1} labelled steps")
+        settled = torch.tensor([time is not None for time in dataset.episodes["settled_at"]])
+        missing = torch.where(settled, (steps - frames.lengths).clamp(min=0), 0)
+        kept, counts = torch.unique_consecutive(episode[rows], return_counts=True)
+        lasting = torch.repeat_interleave(rows[counts.cumsum(0) - 1], missing[kept])
+        rows = torch.cat([rows, lasting])
         limit = torch.tensor(spec.command_limit)
         actions = (frames.commands[rows] / limit).clamp(-1.0, 1.0)
         features = Features(spec)
