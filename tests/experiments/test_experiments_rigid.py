@@ -8,7 +8,7 @@ from ampc.episodes.collection import CollectionSettings
 from ampc.episodes.setup import ControllerSettings
 from ampc.evaluation.verdicts import STRICT
 from ampc.experiments import Store
-from ampc.experiments.cell import Cell, run_cell
+from ampc.experiments.cell import RESULT, Cell, run_cell
 from ampc.experiments.rigid.comparison import compare, draw_errors, point, rows, verdicts
 from ampc.experiments.rigid.conditions import CONDITIONS
 from ampc.experiments.rigid.demonstrations import Demonstrations
@@ -60,6 +60,7 @@ def test_trials_keep_the_parts_that_are_there(tmp_path: Path) -> None:
     first, second = (path for _, _, path in trial.parts(store.folder(trial)))
     written = first.stat().st_mtime_ns
     second.unlink()
+    (store.folder(trial) / RESULT).unlink()
     run(trial, store)
     assert second.exists()
     assert first.stat().st_mtime_ns == written

@@ -1,6 +1,8 @@
 """Cells are run once, after their ingredients, and again when anything they depend on changes."""
 
 import json
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +13,12 @@ from filelock import FileLock
 from rich.console import Console
 
 from ampc.cli.main import main
+from ampc.episodes.files import write_json
 from ampc.errors import AmpcError, DatasetError, SettingsError
 from ampc.experiments import Budget, Cell, Findings, Store, Study, choose, reproduce, studies_of
-from ampc.experiments.cell import LOCK, run_cell
+from ampc.experiments.cell import LOCK, RESULT, run_cell
 from ampc.experiments.code import DATA, PACKAGE, sources_of
-from ampc.experiments.reproduce import with_ingredients
+from ampc.experiments.reproduce import run_cells, with_ingredients
 from ampc.experiments.writing import markdown
 
 QUIET = Console(quiet=True)
@@ -98,6 +101,50 @@ def test_two_processes_do_not_run_the_same_cell(tmp_path: Path) -> None:
     for _ in range(2):  # the second time it has been finished since
         assert run_cell(("one", cell, store)) == ("one", None)
     assert (folder / "runs.txt").read_text() == "run\n"
+
+
+@dataclass(frozen=True)
+class Patient(Cell):
+    """Says that it has begun, and is done when another cell is."""
+
+    begun: str
+    other: str
+
+    def run(self, folder: Path, store: Store) -> dict[str, Any]:
+        Path(self.begun).touch()
+        wait_for(Path(self.other))
+        return {"value": 0.0}
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60.0
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_what_another_process_finishes_meanwhile_is_gone_on_with(tmp_path: Path) -> None:
+    store, busy = Store(tmp_path / "cells"), Number(1.0)
+    folder = store.folder(busy)
+    folder.mkdir(parents=True)
+    patient = Patient(str(tmp_path / "begun"), str(folder / RESULT))
+
+    def other_process(lock: FileLock) -> None:
+        wait_for(tmp_path / "begun")
+        write_json(
+            folder / RESULT, {"settings": {}, "seconds": 0.0, "commit": None, "values": {"value": 1.0}}
+        )
+        lock.release()
+
+    lock = FileLock(folder / LOCK, thread_local=False)
+    lock.acquire()
+    thread = threading.Thread(target=other_process, args=(lock,))
+    thread.start()
+    cells = {"busy": busy, "patient": patient, "sum": Sum((busy, Number(2.0)))}
+    run_cells(cells, store, 1, QUIET)
+    thread.join()
+    assert store.values(cells["sum"]) == {"value": 3.0}
+    assert not (folder / "runs.txt").exists()
 
 
 def test_unfinished_cells_have_no_result(tmp_path: Path) -> None:

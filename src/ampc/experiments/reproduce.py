@@ -111,7 +111,6 @@ def run_cells(cells: Mapping[str, Cell], store: Store, workers: int, console: Co
         AmpcError: If cells have failed, after all that do not need them.
     """
     everything = with_ingredients(cells)
-    missing = {name: cell for name, cell in everything.items() if not store.is_finished(cell)}
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -120,17 +119,21 @@ def run_cells(cells: Mapping[str, Cell], store: Store, workers: int, console: Co
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        done = len(everything) - len(missing)
-        bar = progress.add_task("cells", total=len(everything), completed=done)
-        failures: list[str] = []
-        for name, error in _execute(missing, store, workers):
-            if error is not None:
-                failures.append(str(error))
-                continue
-            progress.console.print(f"{name}: {store.seconds(everything[name]):.0f} s", highlight=False)
-            progress.advance(bar)
+        bar = progress.add_task("cells", total=len(everything))
+        while True:
+            missing = {name: cell for name, cell in everything.items() if not store.is_finished(cell)}
+            progress.update(bar, completed=len(everything) - len(missing))
+            failures: dict[str, AmpcError] = {}
+            for name, error in _execute(missing, store, workers):
+                if error is not None:
+                    failures[name] = error
+                    continue
+                progress.console.print(f"{name}: {store.seconds(everything[name]):.0f} s", highlight=False)
+                progress.advance(bar)
+            if not any(store.is_finished(everything[name]) for name in failures):
+                break  # otherwise another process has finished some, and others may be waiting for those
     if failures:
-        raise AmpcError("\n".join(failures))
+        raise AmpcError("\n".join(map(str, failures.values())))
 
 
 def with_ingredients(cells: Mapping[str, Cell]) -> dict[str, Cell]:
