@@ -28,11 +28,11 @@ def budget_rows(policies: Mapping[str, Cell], store: Store) -> list[Row]:
 
 
 def _labels_of(cell: Cell, store: Store) -> int:
-    """Labels that a policy was given: those of its demonstrations, or at most those of its rounds."""
+    """Labels given: those of demonstrations, of the policy it began with, or at most those of its rounds."""
     values = store.values(cell)
     if "labels" in values:
         return int(values["labels"])
-    for name in ("shown", "demonstrations"):
+    for name in ("shown", "demonstrations", "taught"):
         if isinstance(given := getattr(cell, name, None), Cell):
             return int(store.values(given)["labels"])
     rounds = getattr(cell, "dagger", None)

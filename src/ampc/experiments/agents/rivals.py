@@ -16,7 +16,7 @@ from ampc.learning.reinforcement.settings import ExperienceSettings
 IMITATING: dict[str, type[AgentPolicy]] = {"GAIL": GAILPolicy, "AIRL": AIRLPolicy, "density": DensityPolicy}
 """Algorithms that imitate by driving."""
 IMITATION_SHARE = 0.5
-"""Part of the control steps that these drive: their curves are flat long before."""
+"""Part of the control steps that these drive, since they take longer and are three."""
 ADVERSARIAL = ("GAIL", "AIRL")
 """Algorithms whose rewards change while they learn: they go up and down by decimetres to the end, so that
 each ends with the policy that was judged best on tasks of a seed of their own."""
@@ -25,7 +25,8 @@ JUDGED_EVERY = 5
 
 BEST_NOTE = (
     "GAIL and AIRL, whose rewards change to the end, end with the policy that was best of every fifth "
-    "round, by the distance on 32 tasks of a seed of their own; all others end with their last policy."
+    "round, by its mean distance during 32 tasks of a seed of their own, which an imitator is not told; all "
+    "others end with their last policy."
 )
 """What tables of these algorithms must say."""
 

@@ -40,8 +40,8 @@ def learn_against(
     """Soft actor-critic on the reward of a discriminator that is trained after every round.
 
     The agent learns off-policy from all that it remembers, with the reward that the discriminator gives by
-    then; the discriminator sees the agent's recent rounds (Kostrikov et al. 2019, arXiv 1809.02925, without
-    their absorbing states: episodes here never terminate).
+    then; the discriminator sees the agent's recent rounds (Kostrikov et al. 2019, arXiv 1809.02925). Agents'
+    episodes never terminate; what takes the place of absorbing states is in `Demonstrations.of`.
 
     Args:
         make: Makes the discriminator.

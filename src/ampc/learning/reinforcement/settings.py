@@ -39,7 +39,7 @@ class ExperienceSettings:
     """Seed of these tasks; studies must judge by others."""
     keep_best: bool = False
     """End with the policy of the evaluation with the highest reward, and not with the last one: for agents
-    that begin with a good policy, and may lose it."""
+    that may lose what they had."""
     checkpoint_seconds: float = 120.0
     """Time between two checkpoints [s]: what a kill may cost."""
     threads: int = 1
