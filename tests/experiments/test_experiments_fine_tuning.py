@@ -82,6 +82,10 @@ def test_ratios_are_those_of_the_same_tasks(tmp_path):
     assert tuned["tasks that cost less [%]"] == 100.0
     assert (expert["mean / expert's"], expert["tasks that cost less [%]"]) == (1.0, 0.0)
     assert rows["nominal", "random", "DAgger"]["mean / expert's"] > 1.0
+    filtered = rows["softer", "near-wall", "NMPC + filter"]["cost, mean"]
+    assert tuned["mean / filtered expert's"] == pytest.approx(tuned["cost, mean"] / filtered)
+    assert tuned["tasks that cost less than filtered [%]"] == 100.0
+    assert rows["softer", "near-wall", "tuned"]["mean / filtered expert's"] is None
     assert {row["policy"] for row in found.tables["budget"]} == {"DAgger 0", "DAgger 1", "tuned 0", "tuned 1"}
     assert all(image.startswith(b"\x89PNG") for image in found.figures.values())
 
@@ -97,6 +101,9 @@ def test_rows_without_the_expert_s_tasks_are_left_out(tmp_path):
     rows = fine_tuning.findings(kept, Imagined(tmp_path)).tables["costs"]
     assert {row["plant"] for row in rows} == {"nominal"}
     assert "tuned" not in {row["controller"] for row in rows}
+    without = {name: cell for name, cell in kept.items() if not name.startswith("NMPC + filter")}
+    rows = fine_tuning.findings(without, Imagined(tmp_path)).tables["costs"]
+    assert {row["mean / filtered expert's"] for row in rows} == {None}
 
 
 @pytest.mark.parametrize("filtered", [False, True])
