@@ -16,13 +16,27 @@ from ampc.learning.reinforcement.settings import ExperienceSettings
 IMITATING: dict[str, type[AgentPolicy]] = {"GAIL": GAILPolicy, "AIRL": AIRLPolicy, "density": DensityPolicy}
 """Algorithms that imitate by driving."""
 IMITATION_SHARE = 0.5
-"""Part of the control steps that these drive: their curves go up and down long before."""
+"""Part of the control steps that these drive: their curves are flat long before."""
+ADVERSARIAL = ("GAIL", "AIRL")
+"""Algorithms whose rewards change while they learn: they go up and down by decimetres to the end, so that
+each ends with the policy that was judged best on tasks of a seed of their own."""
+JUDGED_EVERY = 5
+"""Rounds between two of these judgements."""
+
+BEST_NOTE = (
+    "GAIL and AIRL, whose rewards change to the end, end with the policy that was best in the evaluations of "
+    "every fifth round, by the distance on 32 tasks of a seed of their own; all others with their last policy."
+)
+"""What tables of these algorithms must say."""
 
 
 def experience_of(name: str, experience: ExperienceSettings) -> ExperienceSettings:
     """The experience of an algorithm."""
     share = IMITATION_SHARE if name in IMITATING else 1.0
-    return replace(experience, steps=round(share * experience.steps))
+    found = replace(experience, steps=round(share * experience.steps))
+    if name not in ADVERSARIAL:
+        return found
+    return replace(found, keep_best=True, evaluate_every=min(JUDGED_EVERY, experience.evaluate_every))
 
 
 def with_experience(policy: AgentPolicy, experience: ExperienceSettings, quick: bool) -> AgentPolicy:

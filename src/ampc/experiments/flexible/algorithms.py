@@ -15,7 +15,7 @@ from ampc.evaluation.statistics import (
     quantile,
 )
 from ampc.experiments.agents.results import budget_rows, draw_curves
-from ampc.experiments.agents.rivals import IMITATING, rivals_study
+from ampc.experiments.agents.rivals import BEST_NOTE, IMITATING, rivals_study
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.flexible import expert
 from ampc.experiments.flexible.distillation import EXPERT, TAUGHT
@@ -201,7 +201,7 @@ NOTES = (
     "Agents learn and drive with actions that are held for 20 ms, BC and DAgger decide every 4 ms. What each "
     "was given stands in the table `budget`: it is to be read beside the distances; published agents had "
     f"{STEPS:,} control steps. Those that imitate by driving get half as many as those that are rewarded for "
-    "the distance: their curves go up and down long before. Intervals are over tasks and seeds.",
+    f"the distance: their curves are flat long before. {BEST_NOTE} Intervals are over tasks and seeds.",
     f"{CAPTION} {MARKS} Agents decide at every fifth step.",
     "Published figures are of one seed, of sampled actions, at most 1.5 s, and of end-effector samples "
     "alone.",

@@ -9,7 +9,13 @@ from ampc.errors import SettingsError
 from ampc.experiments.agents.base import AgentPolicy
 from ampc.experiments.agents.ppo import PPOPolicy
 from ampc.experiments.agents.results import budget_rows, draw_curves
-from ampc.experiments.agents.rivals import IMITATING, experience_of, rivals_study, with_experience
+from ampc.experiments.agents.rivals import (
+    BEST_NOTE,
+    IMITATING,
+    experience_of,
+    rivals_study,
+    with_experience,
+)
 from ampc.experiments.agents.sac import SACPolicy
 from ampc.experiments.cell import Cell, Store
 from ampc.experiments.rigid.comparison import compare, draw_errors, panel, rows
@@ -121,7 +127,7 @@ NOTES = (
     "All policies see the present state error alone, and learn on the interior: BC, GAIL, AIRL and density "
     f"from the same {EPISODES} demonstrations, DAgger from about as many labels, agents by driving besides. "
     "What each was given stands in the table `budget`: it is to be read "
-    "beside the figures. Success means less than 10 mm throughout the last 0.3 s of 3 s.",
+    f"beside the figures. {BEST_NOTE} Success means less than 10 mm throughout the last 0.3 s of 3 s.",
     f"Steady error: that of the last 0.3 s; less than 1 um is drawn as that. {CAPTION}",
 )
 
