@@ -37,7 +37,7 @@ class Imagined(Store):
     def values(self, cell):
         if not isinstance(cell, CostTrial):
             row = {"steps": 5.0, "judged distance": 0.1, "judged reward": -0.5, "judged violating": 0.0}
-            return {"labels": 100, "control steps": 5, "curve": [row]}
+            return {"control steps": 5, "curve": [row]} if isinstance(cell, TunedPolicy) else {"labels": 100}
         tasks = cell.tasks
         rng = np.random.default_rng(tasks.first)
         cost = COSTS[cell.contestant.name.split(" ")[0]] + rng.uniform(0.0, 10.0, tasks.count)
@@ -88,6 +88,7 @@ def test_ratios_are_those_of_the_same_tasks(tmp_path):
     assert tuned["tasks that cost less than filtered [%]"] == 100.0
     assert rows["softer", "near-wall", "tuned"]["mean / filtered expert's"] is None
     assert {row["policy"] for row in found.tables["budget"]} == {"DAgger 0", "DAgger 1", "tuned 0", "tuned 1"}
+    assert {row["labels of the expert"] for row in found.tables["budget"]} == {100}
     assert all(image.startswith(b"\x89PNG") for image in found.figures.values())
 
 
